@@ -1,0 +1,2 @@
+//! The media plane of an IMS Access Gateway: the process.
+fn main() {}
