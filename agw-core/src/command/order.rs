@@ -1,0 +1,127 @@
+//! What crosses between the controller and a worker, on one bounded single-producer ring each way.
+//!
+//! Orders are complete and already checked: a worker cannot refuse one. What is allocated for a flow is made by the controller and
+//! goes back to it when the flow ends, so that a worker neither takes nor gives memory. An order is answered in its turn, after it has
+//! taken effect.
+
+use super::{Observation, Ticket};
+use crate::io::PortHandle;
+use crate::model::{Leg, Mode, SourceFilter, StreamStatistics};
+use agw_srtp::{InboundSession, OutboundSession};
+use std::net::SocketAddr;
+
+/// A flow's place in its worker's table. The controller gives it out, and gives it out again only after [`Answer::Removed`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FlowId(pub u32);
+
+/// A bound local port: which of the worker's local addresses, and the port number. It finds the flow without hashing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PortKey {
+    /// Index into the gateway's list of local addresses (all realms').
+    pub address: u16,
+    /// The UDP port.
+    pub port: u16,
+}
+
+/// A bound port as the flow uses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortBinding {
+    /// Where packets of it are found in a batch.
+    pub key: PortKey,
+    /// What the I/O backend sends with.
+    pub handle: PortHandle,
+}
+
+/// What happens to packets that enter or leave a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Treatment {
+    /// Nobody looks inside: opaque UDP, and SRTP protected end to end (RLY-1).
+    Relay,
+    /// RTP and RTCP in the clear on this side.
+    Plain,
+    /// SRTP and SRTCP on this side, ended here. A direction whose key has not come yet passes nothing.
+    Secure,
+}
+
+/// How the peer's address may be learned (H.248.37, `[media] latch`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Latching {
+    /// Never: the address is the remote one.
+    Off,
+    /// The first acceptable packet decides, if nothing was learned yet.
+    Once,
+    /// As `Once`, and forget that anything was learned; what was learned is used until the next acceptable packet. Has effect
+    /// once, when the plan is installed.
+    Again,
+}
+
+/// Everything a worker must know of one side of one stream.
+#[derive(Debug)]
+pub struct FlowPlan {
+    /// The side of the gateway, for the counters.
+    pub leg: Leg,
+    /// The flow at the other side of the context, once there is one.
+    pub peer: Option<FlowId>,
+    /// What happens to packets here.
+    pub treatment: Treatment,
+    /// The RTP (or only) port, and the RTCP port if it has one of its own.
+    pub ports: [Option<PortBinding>; 2],
+    /// Where RTP and RTCP go, by component, as signalled.
+    pub remote: [Option<SocketAddr>; 2],
+    /// RTCP shares RTP's port (RFC 5761).
+    pub mux: bool,
+    /// The gate.
+    pub mode: Mode,
+    /// Which sources are listened to.
+    pub filter: SourceFilter,
+    /// Whether the peer's address is learned.
+    pub latching: Latching,
+    /// A new inbound session; `None` keeps what is there.
+    pub inbound: Option<Box<InboundSession>>,
+    /// A new outbound session; `None` keeps what is there.
+    pub outbound: Option<Box<OutboundSession>>,
+}
+
+/// An order with the ticket that its answer carries.
+#[derive(Debug)]
+pub struct Numbered {
+    /// Grows by one with each order of the gateway; several workers share the numbers.
+    pub ticket: Ticket,
+    /// What to do.
+    pub order: Order,
+}
+
+/// What a worker is told to do.
+#[derive(Debug)]
+pub enum Order {
+    /// A new flow, in a place that is free.
+    Install(FlowId, Box<FlowPlan>),
+    /// A running flow goes on by another plan. Counters, keys, rollover counters and what was learned stay, unless the plan says otherwise.
+    Change(FlowId, Box<FlowPlan>),
+    /// A flow ends.
+    Remove(FlowId),
+    /// The counters of a flow are wanted.
+    Read(FlowId),
+}
+
+/// What a worker says.
+#[derive(Debug)]
+pub enum Answer {
+    /// The order has taken effect; the box of the plan goes back to be freed.
+    Done(Ticket, Option<Box<FlowPlan>>),
+    /// The flow is gone: its last counters, and all that was allocated for it. The ports may be closed now.
+    Removed {
+        /// Of the order.
+        ticket: Ticket,
+        /// The place that is free now.
+        flow: FlowId,
+        /// Its counters.
+        statistics: StreamStatistics,
+        /// What has to be freed (keys are wiped by their own drop).
+        remains: Box<crate::flow::Flow>,
+    },
+    /// [`Order::Read`].
+    Statistics(Ticket, FlowId, StreamStatistics),
+    /// Something was noticed on a flow.
+    Notice(FlowId, Observation),
+}

@@ -1,0 +1,10 @@
+//! What a bound port can be, and what happens to its packets.
+
+use crate::command::order::FlowPlan;
+
+/// One side of one stream as its worker runs it.
+#[derive(Debug)]
+pub struct Flow {
+    /// The plan it runs by.
+    pub plan: FlowPlan,
+}

@@ -1,0 +1,22 @@
+//! A context: the association of terminations that makes one call (H.248.1 section 6.1).
+
+use std::fmt;
+
+/// The number of a context, never 0, `u32::MAX` or `u32::MAX - 1` (H.248.1: NULL, CHOOSE and ALL).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ContextId(pub u32);
+
+impl fmt::Display for ContextId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What the controller says of a whole context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ContextAttributes {
+    /// 0 (lowest) to 15.
+    pub priority: u8,
+    /// An emergency call: served before others.
+    pub emergency: bool,
+}

@@ -1,0 +1,60 @@
+//! What travels on a stream: its transport, and where its RTCP goes.
+
+/// The transport of one stream as the m-line names it (RFC 3551, 3711, 4585, 5124; TS 23.334 6.2.10).
+/// Connection-oriented transports, DTLS and SCTP are added here by the work that brings them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// RTP and RTCP. `secure`: the m-line says SAVP. `feedback`: it says the F of AVPF or SAVPF.
+    Rtp {
+        /// `RTP/SAVP` or `RTP/SAVPF`.
+        secure: bool,
+        /// `RTP/AVPF` or `RTP/SAVPF`.
+        feedback: bool,
+    },
+    /// Datagrams that nobody looks into: `UDP`, `udptl`.
+    Udp,
+}
+
+impl Transport {
+    /// The value of the metric label `transport`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rtp { secure: false, feedback: false } => "RTP/AVP",
+            Self::Rtp { secure: false, feedback: true } => "RTP/AVPF",
+            Self::Rtp { secure: true, feedback: false } => "RTP/SAVP",
+            Self::Rtp { secure: true, feedback: true } => "RTP/SAVPF",
+            Self::Udp => "UDP",
+        }
+    }
+}
+
+/// Where a stream's RTCP goes (RFC 3550 section 11, RFC 3605, RFC 5761, H.248.57 `rtcph/rsb`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RtcpPorts {
+    /// On a port of its own, the one after RTP's.
+    #[default]
+    Pair,
+    /// On RTP's port.
+    Mux,
+    /// Nowhere: no port is kept for it.
+    None,
+}
+
+/// One of the two halves of an RTP stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Component {
+    /// The RTP port, which carries RTCP too when they are multiplexed.
+    Rtp,
+    /// The RTCP port.
+    Rtcp,
+}
+
+impl Component {
+    /// 0 for RTP, 1 for RTCP: for arrays of one value per component.
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Rtp => 0,
+            Self::Rtcp => 1,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What the controller wants, as plain data: contexts with terminations, terminations with streams, streams with addresses, a mode,
+//! a transport and keys. Values are right by their type once made; no module here does anything. The words are those of
+//! H.248.1 (context, termination, stream, mode) because they are the field's, but nothing here knows a protocol.
+
+pub mod address;
+pub mod context;
+pub mod media;
+pub mod security;
+pub mod statistics;
+pub mod stream;
+pub mod termination;
+
+pub use address::{AddressMask, Family, Leg, PortRange, RealmName};
+pub use context::{ContextAttributes, ContextId};
+pub use media::{Component, RtcpPorts, Transport};
+pub use security::{CryptoAttribute, Direction, Security};
+pub use statistics::StreamStatistics;
+pub use stream::{LatchAction, Mode, Remote, SourceFilter, StreamId, StreamSpec};
+pub use termination::{LocalStream, TerminationId, TerminationView};

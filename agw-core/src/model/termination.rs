@@ -1,0 +1,39 @@
+//! A termination: one end of a context, at the access or the core side (H.248.1 section 6.2).
+
+use super::address::RealmName;
+use super::stream::StreamId;
+use std::fmt;
+use std::net::SocketAddr;
+
+/// The number of a termination, unique in the gateway and not used again soon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TerminationId(pub u32);
+
+impl fmt::Display for TerminationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What the gateway gave a stream: the addresses that its peer shall send to (the advertised ones, where the realm has
+/// such).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalStream {
+    /// The stream.
+    pub stream: StreamId,
+    /// The pool that the ports came from.
+    pub realm: RealmName,
+    /// Where RTP (or the datagrams of an opaque stream) is received.
+    pub rtp: SocketAddr,
+    /// Where RTCP is received: a port of its own, RTP's when multiplexed, or nowhere.
+    pub rtcp: Option<SocketAddr>,
+}
+
+/// A termination as it stands after a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TerminationView {
+    /// Which one.
+    pub id: TerminationId,
+    /// Its streams, by number.
+    pub streams: Vec<LocalStream>,
+}
