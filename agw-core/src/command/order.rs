@@ -5,6 +5,7 @@
 //! taken effect.
 
 use super::{Observation, Ticket};
+use crate::flow::Flow;
 use crate::io::PortHandle;
 use crate::model::{Leg, Mode, SourceFilter, StreamStatistics};
 use agw_srtp::{InboundSession, OutboundSession};
@@ -76,6 +77,8 @@ pub struct FlowPlan {
     pub filter: SourceFilter,
     /// Whether the peer's address is learned.
     pub latching: Latching,
+    /// Ticks of the RTP time stamp per second, for the jitter only; `None`: by the payload type, as RFC 3551 says, else 8000.
+    pub clock_rate_hz: Option<u32>,
     /// A new inbound session; `None` keeps what is there.
     pub inbound: Option<Box<InboundSession>>,
     /// A new outbound session; `None` keeps what is there.
@@ -94,8 +97,8 @@ pub struct Numbered {
 /// What a worker is told to do.
 #[derive(Debug)]
 pub enum Order {
-    /// A new flow, in a place that is free.
-    Install(FlowId, Box<FlowPlan>),
+    /// A new flow ([`Flow::new`] of its plan), in a place that is free.
+    Install(FlowId, Box<Flow>),
     /// A running flow goes on by another plan. Counters, keys, rollover counters and what was learned stay, unless the plan says otherwise.
     Change(FlowId, Box<FlowPlan>),
     /// A flow ends.
@@ -107,7 +110,7 @@ pub enum Order {
 /// What a worker says.
 #[derive(Debug)]
 pub enum Answer {
-    /// The order has taken effect; the box of the plan goes back to be freed.
+    /// The order has taken effect. What a change replaced goes back to be freed, in the box of its plan.
     Done(Ticket, Option<Box<FlowPlan>>),
     /// The flow is gone: its last counters, and all that was allocated for it. The ports may be closed now.
     Removed {
@@ -118,7 +121,7 @@ pub enum Answer {
         /// Its counters.
         statistics: StreamStatistics,
         /// What has to be freed (keys are wiped by their own drop).
-        remains: Box<crate::flow::Flow>,
+        remains: Box<Flow>,
     },
     /// [`Order::Read`].
     Statistics(Ticket, FlowId, StreamStatistics),

@@ -8,3 +8,10 @@ pub struct Flow {
     /// The plan it runs by.
     pub plan: FlowPlan,
 }
+
+impl Flow {
+    /// A flow that is about to run by this plan. Made by the controller, who also gets it back.
+    pub fn new(plan: FlowPlan) -> Self {
+        Self { plan }
+    }
+}

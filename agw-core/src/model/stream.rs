@@ -89,6 +89,8 @@ pub struct StreamSpec {
     pub security: Security,
     /// Which sources are listened to.
     pub filter: SourceFilter,
+    /// Ticks of the RTP time stamp per second (`a=rtpmap` of the first format), for the jitter statistics only; `None`: not said.
+    pub clock_rate_hz: Option<u32>,
     /// The DiffServ code point of what we send, 0 to 63; `None`: the realm's.
     pub dscp: Option<u8>,
     /// What to do about latching, with this command only.
@@ -109,6 +111,7 @@ impl StreamSpec {
             rtcp: RtcpPorts::Pair,
             security: Security::default(),
             filter: SourceFilter::default(),
+            clock_rate_hz: None,
             dscp: None,
             latch: None,
         }
