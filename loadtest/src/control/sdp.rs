@@ -1,0 +1,106 @@
+//! The little SDP that a load test says and understands: one audio line, one address, at most one `a=crypto` that counts (RFC 4566,
+//! RFC 4568). What a gateway answers is read leniently: only the first media line and what belongs to it matter.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// The payload type of every packet: PCMA, static, 8000 Hz (RFC 3551).
+pub const PAYLOAD_TYPE: u8 = 8;
+
+/// Session and media lines for one audio stream at `address`; `crypto` is the value of `a=crypto`.
+pub fn describe(address: SocketAddr, crypto: Option<&str>) -> String {
+    let ip = address.ip();
+    let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
+    let profile = if crypto.is_some() { "RTP/SAVP" } else { "RTP/AVP" };
+    let crypto = crypto.map_or(String::new(), |value| format!("a=crypto:{value}\r\n"));
+    format!(
+        "v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio {port} {profile} {PAYLOAD_TYPE}\r\n{crypto}",
+        port = address.port()
+    )
+}
+
+/// What the far end's description says.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Described {
+    /// Where to send RTP.
+    pub address: SocketAddr,
+    /// Whether its profile is a secured one.
+    pub secured: bool,
+    /// The values of its `a=crypto` lines. They hold keys.
+    pub crypto: Vec<String>,
+}
+
+/// What is missing in a description.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DescribedError {
+    /// No `m=` line with a port other than 0.
+    #[error("the gateway's SDP has no media line with a port")]
+    NoMedia,
+    /// No `c=` line with an address.
+    #[error("the gateway's SDP has no address")]
+    NoAddress,
+}
+
+/// Reads the first media line, the address that holds for it and its keys.
+///
+/// # Errors
+/// When there is no usable port or address.
+pub fn read(sdp: &str) -> Result<Described, DescribedError> {
+    let (mut ip, mut media, mut crypto) = (None::<IpAddr>, None, Vec::new());
+    for line in sdp.lines() {
+        match line.split_once('=') {
+            Some(("m", _)) if media.is_some() => break,
+            Some(("m", value)) => {
+                let mut words = value.split_ascii_whitespace().skip(1);
+                let port = words.next().and_then(|port| port.split('/').next()?.parse::<u16>().ok());
+                let port = port.filter(|&port| port != 0).ok_or(DescribedError::NoMedia)?;
+                media = Some((port, words.next().is_some_and(|profile| profile.contains("SAVP"))));
+            }
+            Some(("c", value)) => {
+                let text = value.split_ascii_whitespace().nth(2).and_then(|text| text.split('/').next());
+                ip = text.and_then(|text| text.parse().ok()).or(ip);
+            }
+            Some(("a", value)) if media.is_some() => {
+                crypto.extend(value.strip_prefix("crypto:").map(|value| value.trim().to_owned()));
+            }
+            _ => {}
+        }
+    }
+    let (port, secured) = media.ok_or(DescribedError::NoMedia)?;
+    Ok(Described { address: SocketAddr::new(ip.ok_or(DescribedError::NoAddress)?, port), secured, crypto })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_described_is_read_back() {
+        for address in ["192.0.2.1:4000", "[2001:db8::1]:4000"] {
+            let address: SocketAddr = address.parse().unwrap();
+            let plain = read(&describe(address, None)).unwrap();
+            assert_eq!((plain.address, plain.secured, plain.crypto.len()), (address, false, 0));
+            let secured = read(&describe(address, Some("1 X inline:abc"))).unwrap();
+            assert_eq!((secured.secured, secured.crypto), (true, vec!["1 X inline:abc".to_owned()]));
+        }
+    }
+
+    #[test]
+    fn the_address_of_the_media_line_wins_and_the_second_media_line_is_not_ours() {
+        let sdp = "v=0\nc=IN IP4 192.0.2.9\nm=audio 5000/2 RTP/SAVP 8\nc=IN IP4 192.0.2.1/127\na=crypto:1 A b\n\
+                   m=video 6000 RTP/AVP 96\nc=IN IP4 192.0.2.2\na=crypto:2 C d\n";
+        let read = read(sdp).unwrap();
+        assert_eq!(read.address, "192.0.2.1:5000".parse().unwrap());
+        assert_eq!(read.crypto, ["1 A b"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        assert_eq!(read("c=IN IP4 192.0.2.1\n").err(), Some(DescribedError::NoMedia));
+        assert_eq!(read("c=IN IP4 192.0.2.1\nm=audio 0 RTP/AVP 8\n").err(), Some(DescribedError::NoMedia));
+        assert_eq!(read("m=audio 5 RTP/AVP 8\n").err(), Some(DescribedError::NoAddress));
+        assert_eq!(
+            read("c=IN IP4 example.org\nm=audio 5 RTP/AVP 8\n").err(),
+            Some(DescribedError::NoAddress)
+        );
+    }
+}
