@@ -1,2 +1,7 @@
-//! The media plane of an IMS Access Gateway: the process.
-fn main() {}
+//! The `agw` program; everything is in the library beside it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    agw::main()
+}

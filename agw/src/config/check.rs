@@ -1,0 +1,328 @@
+//! Whether a configuration makes sense, on any machine. Every rule looks at the whole and adds what it finds, so that one run of
+//! `agw check` shows everything. What depends on this host (buffers, limits, kernel ranges) is asked by `doctor`.
+
+use super::load::Problem;
+use super::values::{Encoding, Listen, Scheme};
+use super::{Backend, Config, Protection, Realm, Side};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// All suites, by their names in RFC 4568, RFC 6188 and RFC 7714 (SRTP-11).
+pub const SUITES: [&str; 9] = [
+    "AES_CM_128_HMAC_SHA1_80",
+    "AES_CM_128_HMAC_SHA1_32",
+    "F8_128_HMAC_SHA1_80",
+    "AES_192_CM_HMAC_SHA1_80",
+    "AES_192_CM_HMAC_SHA1_32",
+    "AES_256_CM_HMAC_SHA1_80",
+    "AES_256_CM_HMAC_SHA1_32",
+    "AEAD_AES_128_GCM",
+    "AEAD_AES_256_GCM",
+];
+/// Worker threads at most.
+pub const MAX_WORKERS: usize = 256;
+/// Local addresses of all realms together at most.
+pub const MAX_ADDRESSES: usize = 64;
+/// Realms at most.
+pub const MAX_REALMS: usize = 32;
+/// Controllers at most.
+pub const MAX_CONTROLLERS: usize = 16;
+const HASHES: [&str; 5] = ["sha-1", "sha-224", "sha-256", "sha-384", "sha-512"];
+
+/// All that is wrong or doubtful.
+pub fn check(config: &Config) -> Vec<Problem> {
+    let mut found = Vec::new();
+    if config.workers > MAX_WORKERS {
+        found.push(Problem::error("workers", format!("{} is above {MAX_WORKERS}", config.workers)));
+    }
+    range(&mut found, "drain_deadline_s", config.drain_deadline_s, 0, 86_400);
+    iq(config, &mut found);
+    realms(config, &mut found);
+    names(&mut found, "srtp.suites", &config.srtp.suites, &SUITES, 1);
+    range(&mut found, "srtp.replay_window", config.srtp.replay_window.into(), 64, 1024);
+    names(&mut found, "tls.versions", &config.tls.versions, &["1.2", "1.3"], 1);
+    names(&mut found, "dtls.versions", &config.dtls.versions, &["1.0", "1.2"], 1);
+    names(&mut found, "tls.fingerprint_hashes", &config.tls.fingerprint_hashes, &HASHES, 1);
+    names(&mut found, "dtls.fingerprint_hashes", &config.dtls.fingerprint_hashes, &HASHES, 1);
+    range(&mut found, "tls.fingerprint_wait_ms", config.tls.fingerprint_wait_ms.into(), 0, 60_000);
+    range(&mut found, "dtls.fingerprint_wait_ms", config.dtls.fingerprint_wait_ms.into(), 0, 60_000);
+    range(&mut found, "dtls.handshakes_per_tick", config.dtls.handshakes_per_tick.into(), 1, 64);
+    names(&mut found, "dtls.engine", std::slice::from_ref(&config.dtls.engine), &["auto"], 1);
+    range(&mut found, "media.idle", config.media.idle.into(), 0, 86_400);
+    range(&mut found, "media.port_reuse_delay_ms", config.media.port_reuse_delay_ms.into(), 0, 60_000);
+    range(&mut found, "limits.contexts", config.limits.contexts.into(), 1, 1_000_000);
+    let rate = config.limits.rates.iq_messages_per_second;
+    range(&mut found, "limits.rates.iq_messages_per_second", rate.into(), 0, 10_000_000);
+    range(&mut found, "io.tick_us", config.io.tick_us.into(), 0, 10_000);
+    if !matches!(config.io.backend, Backend::Auto | Backend::Epoll) {
+        found.push(Problem::error("io.backend", "this version has only \"auto\" and \"epoll\""));
+    }
+    if let Some(address) = config.admin.listen.0.filter(|a| !a.ip().is_loopback()) {
+        let what = format!("{address} lets other hosts read the gateway's state: keep it behind a firewall");
+        found.push(Problem::warning("admin.listen", what));
+    }
+    found
+}
+
+/// Whether SDES keys must be refused because nothing keeps them secret on the way here (IQ-3).
+pub fn keys_are_exposed(config: &Config) -> bool {
+    let reachable = |listen: Listen| listen.0.is_some_and(|a| !a.ip().is_loopback());
+    let remote = config.iq.controllers.iter().any(|c| !c.address.ip().is_loopback());
+    config.iq.protected_by == Protection::None && (reachable(config.iq.text) || remote)
+}
+
+fn iq(config: &Config, found: &mut Vec<Problem>) {
+    let iq = &config.iq;
+    let Some(text) = iq.text.0 else {
+        found.push(Problem::error(
+            "iq.text",
+            "nothing would listen: this version serves the text encoding only",
+        ));
+        return;
+    };
+    if keys_are_exposed(config) {
+        // IQ-3
+        let what = match iq.allow_unprotected_keys {
+            false => {
+                "\"none\" on an address beyond loopback: SDES keys will be refused; protect Iq (\"ipsec\") or, in a \
+                 laboratory, set iq.allow_unprotected_keys"
+            }
+            true => {
+                "\"none\" on an address beyond loopback with allow_unprotected_keys: whoever sees Iq can listen to calls"
+            }
+        };
+        found.push(Problem::warning("iq.protected_by", what));
+    }
+    if iq.protected_by == Protection::Tls {
+        found.push(Problem::error("iq.protected_by", "\"tls\" is not in this version: use \"ipsec\""));
+    }
+    if iq.controllers.len() > MAX_CONTROLLERS {
+        found.push(Problem::error("iq.controllers", format!("more than {MAX_CONTROLLERS}")));
+    }
+    for (i, controller) in iq.controllers.iter().enumerate() {
+        let key = format!("iq.controllers[{i}]");
+        if matches!(controller.scheme, Scheme::Tls | Scheme::Sctp) {
+            found.push(Problem::error(&key, format!("{controller}: this version has udp: and tcp: only")));
+        }
+        if controller.encoding == Some(Encoding::Ber) {
+            found.push(Problem::error(
+                &key,
+                format!("{controller}: the binary encoding is not in this version"),
+            ));
+        }
+        if iq
+            .controllers
+            .iter()
+            .take(i)
+            .any(|c| c.scheme == controller.scheme && c.address == controller.address)
+        {
+            found.push(Problem::error(&key, format!("{controller} is listed twice")));
+        }
+        if text.ip().is_loopback() && !controller.address.ip().is_loopback() {
+            let what = format!("{controller} cannot be reached from iq.text = \"{text}\", which is loopback");
+            found.push(Problem::error(&key, what));
+        }
+        if text.is_ipv4() != controller.address.is_ipv4() {
+            found.push(Problem::error(
+                &key,
+                format!("{controller} is of another IP version than iq.text = \"{text}\""),
+            ));
+        }
+    }
+    if iq.controllers.is_empty() && !text.ip().is_loopback() {
+        let what =
+            "none listed: only loopback controllers would be obeyed, although iq.text is open to the network";
+        found.push(Problem::warning("iq.controllers", what));
+    }
+    if !iq.profile.is_empty() && !is_profile(&iq.profile) {
+        let what = format!(
+            "`{}` is not NAME/VERSION (at most 64 letters, digits or _, then 1 or 2 digits)",
+            iq.profile
+        );
+        found.push(Problem::error("iq.profile", what));
+    }
+    if iq.domain.chars().any(|c| !(c.is_ascii_alphanumeric() || "-._".contains(c))) || iq.domain.len() > 253 {
+        found.push(Problem::error("iq.domain", format!("`{}` is not a domain name", iq.domain)));
+    }
+}
+
+fn is_profile(text: &str) -> bool {
+    let Some((name, version)) = text.split_once('/') else { return false };
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    (1..=64).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(word)
+        && (1..=2).contains(&version.len())
+        && version.chars().all(|c| c.is_ascii_digit())
+}
+
+fn realms(config: &Config, found: &mut Vec<Problem>) {
+    for side in [Side::Access, Side::Core] {
+        if !config.realm.values().any(|r| r.side == side) {
+            let what =
+                format!("no realm has side = \"{}\"", if side == Side::Access { "access" } else { "core" });
+            found.push(Problem::error("realm", what));
+        }
+    }
+    if config.realm.len() > MAX_REALMS {
+        found.push(Problem::error("realm", format!("more than {MAX_REALMS} realms")));
+    }
+    let addresses: BTreeSet<IpAddr> =
+        config.realm.values().flat_map(|r| r.addresses.iter().copied()).collect();
+    if addresses.len() > MAX_ADDRESSES {
+        let what = format!("{} local addresses in all realms: at most {MAX_ADDRESSES}", addresses.len());
+        found.push(Problem::error("realm", what));
+    }
+    let mut defaults = config.realm.iter().filter(|(_, r)| r.default).map(|(n, _)| n);
+    if let (Some(first), Some(second)) = (defaults.next(), defaults.next()) {
+        found.push(Problem::error(
+            format!("realm.{second}.default"),
+            format!("realm {first} is the default already"),
+        ));
+    }
+    for (name, realm) in &config.realm {
+        one_realm(name, realm, found);
+        taken_ports(config, name, realm, found);
+    }
+}
+
+fn one_realm(name: &str, realm: &Realm, found: &mut Vec<Problem>) {
+    let key = |field: &str| format!("realm.{name}.{field}");
+    if name.is_empty() || name.len() > 253 || name.chars().any(char::is_control) {
+        found.push(Problem::error(
+            format!("realm.{name}"),
+            "is not a realm name (1 to 253 printable characters)",
+        ));
+    }
+    if realm.addresses.is_empty() || realm.addresses.len() > 16 {
+        found.push(Problem::error(key("addresses"), "a realm needs 1 to 16 local addresses"));
+    }
+    for (i, address) in realm.addresses.iter().enumerate() {
+        if address.is_unspecified() || address.is_multicast() {
+            let what =
+                format!("{address} is not a concrete address: list the addresses that peers shall send to");
+            found.push(Problem::error(key("addresses"), what));
+        }
+        if realm.addresses.iter().take(i).any(|a| a == address) {
+            found.push(Problem::error(key("addresses"), format!("{address} is listed twice")));
+        }
+    }
+    if !realm.advertise.is_empty() && realm.advertise.len() != realm.addresses.len() {
+        let (told, own) = (realm.advertise.len(), realm.addresses.len());
+        found.push(Problem::error(
+            key("advertise"),
+            format!("{told} for {own} addresses: give one for each, or none"),
+        ));
+    }
+    for (told, own) in realm.advertise.iter().zip(&realm.addresses) {
+        if told.is_ipv4() != own.is_ipv4() {
+            found.push(Problem::error(
+                key("advertise"),
+                format!("{told} is of another IP version than {own}"),
+            ));
+        }
+    }
+    if realm.ports.count() < 2 {
+        found.push(Problem::error(key("ports"), format!("{} has no room for RTP and RTCP", realm.ports)));
+    }
+    if realm.ports.first < 1024 {
+        let what = format!("{} holds ports below 1024, which need a capability to bind", realm.ports);
+        found.push(Problem::warning(key("ports"), what));
+    }
+    if realm.dscp > 63 {
+        found.push(Problem::error(key("dscp"), format!("{} is above 63", realm.dscp)));
+    }
+    if !realm.interface.is_empty() {
+        found.push(Problem::error(key("interface"), "is not in this version: packets go by the routes"));
+    }
+}
+
+fn taken_ports(config: &Config, name: &str, realm: &Realm, found: &mut Vec<Problem>) {
+    let key = format!("realm.{name}.ports");
+    for (other_name, other) in config.realm.iter().take_while(|(n, _)| n.as_str() != name) {
+        let shared = realm.addresses.iter().find(|a| other.addresses.contains(a));
+        if let Some(address) = shared.filter(|_| realm.ports.overlaps(other.ports)) {
+            let what = format!("{} overlaps {} of realm {other_name} on {address}", realm.ports, other.ports);
+            found.push(Problem::error(&key, what));
+        }
+    }
+    for (what, listen) in [("iq.text", config.iq.text), ("iq.binary", config.iq.binary)] {
+        let Some(listen) = listen.0 else { continue };
+        let shared = realm.addresses.iter().any(|&a| a == listen.ip() || listen.ip().is_unspecified());
+        if shared && realm.ports.contains(listen.port()) {
+            found.push(Problem::error(
+                &key,
+                format!("{} holds the port of {what} = \"{listen}\"", realm.ports),
+            ));
+        }
+    }
+}
+
+fn range(found: &mut Vec<Problem>, key: &str, value: u64, least: u64, most: u64) {
+    if !(least..=most).contains(&value) {
+        found.push(Problem::error(key, format!("{value} is not between {least} and {most}")));
+    }
+}
+
+fn names(found: &mut Vec<Problem>, key: &str, given: &[String], known: &[&str], least: usize) {
+    if given.len() < least {
+        found.push(Problem::error(key, format!("is empty: choose from {}", known.join(", "))));
+    }
+    for name in given.iter().filter(|name| !known.contains(&name.as_str())) {
+        found.push(Problem::error(key, format!("`{name}` is not known: choose from {}", known.join(", "))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::load::{Severity, load_text};
+    use super::*;
+
+    fn first(set: &[&str]) -> Problem {
+        let set: Vec<String> = set.iter().map(|&s| s.to_owned()).collect();
+        let found = load_text("default", "", &set).problems;
+        assert!(!found.is_empty(), "{set:?} has no problem");
+        found[0].problem.clone()
+    }
+
+    #[test]
+    fn unprotected_iq_beyond_loopback_is_a_warning() {
+        let problem = first(&["iq.text=10.0.0.5:2944", "iq.controllers=[\"udp:10.0.0.1:2944\"]"]);
+        assert_eq!((problem.severity, problem.key.as_str()), (Severity::Warning, "iq.protected_by"));
+        let set =
+            ["iq.text=10.0.0.5:2944", "iq.controllers=[\"udp:10.0.0.1:2944\"]", "iq.protected_by=ipsec"];
+        assert!(load_text("default", "", &set.map(str::to_owned)).problems.is_empty());
+    }
+
+    #[test]
+    fn realms_that_share_ports_are_refused() {
+        let problem = first(&["realm.core.ports=19998-29999"]);
+        assert_eq!(problem.severity, Severity::Error);
+        assert!(problem.what.contains("overlaps"), "{}", problem.what);
+        assert!(first(&["realm.core.ports=2000-3000"]).what.contains("holds the port of iq.text"));
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        for set in [
+            "workers=257",
+            "realm.core.dscp=64",
+            "realm.core.addresses=[]",
+            "realm.core.addresses=[\"0.0.0.0\"]",
+            "realm.core.advertise=[\"192.0.2.1\",\"192.0.2.2\"]",
+            "realm.access.default=true",
+            "realm.core.side=access",
+            "srtp.suites=[]",
+            "srtp.replay_window=63",
+            "iq.profile=nonsense",
+            "iq.text=\"\"",
+            "iq.protected_by=tls",
+            "iq.controllers=[\"sctp:127.0.0.1:2944\"]",
+            "iq.controllers=[\"udp:127.0.0.1:2944?encoding=ber\"]",
+            "io.backend=xdp",
+            "limits.contexts=0",
+        ] {
+            assert_eq!(first(&[set]).severity, Severity::Error, "{set}");
+        }
+    }
+}
