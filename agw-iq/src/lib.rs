@@ -8,3 +8,4 @@ pub mod ast;
 pub mod errors;
 pub mod sdp;
 pub mod secret;
+pub mod text;

@@ -80,6 +80,16 @@ pub enum MediaAudit {
         /// The property.
         item: LocalControlAudit,
     },
+    /// Version 3: the whole Local descriptor.
+    Local {
+        /// The stream.
+        stream: Option<StreamId>,
+    },
+    /// Version 3: the whole Remote descriptor.
+    Remote {
+        /// The stream.
+        stream: Option<StreamId>,
+    },
     /// Version 3: one statistic of a stream.
     Statistic {
         /// The stream.

@@ -165,8 +165,30 @@ pub struct Parm {
 }
 
 /// Annex B.2 SafeChar.
-pub(crate) fn is_safe_char(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"+-&!_/'?@^`~*$\\()%|.".contains(&b)
+pub(crate) const fn is_safe_char(b: u8) -> bool {
+    b.is_ascii_alphanumeric()
+        || matches!(
+            b,
+            b'+' | b'-'
+                | b'&'
+                | b'!'
+                | b'_'
+                | b'/'
+                | b'\''
+                | b'?'
+                | b'@'
+                | b'^'
+                | b'`'
+                | b'~'
+                | b'*'
+                | b'$'
+                | b'\\'
+                | b'('
+                | b')'
+                | b'%'
+                | b'|'
+                | b'.'
+        )
 }
 
 /// Replaces what a quoted string cannot carry: quotation marks and control characters other than tab.
