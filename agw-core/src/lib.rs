@@ -10,3 +10,5 @@ pub mod command;
 pub mod flow;
 pub mod io;
 pub mod model;
+pub mod wire;
+pub mod worker;
