@@ -2,10 +2,16 @@
 //!
 //! The message tree in [`ast`] is the one meaning of a message, whichever encoding carried it. [`text`] turns the text encoding of
 //! H.248.1 Annex B into that tree and back, [`sdp`] reads and writes the session descriptions of Local and Remote, with the `$` and
-//! `-` that only gateway control knows, and [`errors`] says what was wrong in the words and codes of H.248.1.
+//! `-` that only gateway control knows, and [`errors`] says what was wrong in the words and codes of H.248.1. [`package`] knows the packages by
+//! name, [`transaction`] executes each request once, [`transport`] frames and repeats messages. No part of it does I/O.
 
 pub mod ast;
+pub mod client;
 pub mod errors;
+pub mod package;
+mod random;
 pub mod sdp;
 pub mod secret;
 pub mod text;
+pub mod transaction;
+pub mod transport;

@@ -1,0 +1,34 @@
+//! `g/cause` (H.248.1 E.1.2): the bearer has failed, in one of six groups and in words.
+
+use crate::ast::{EventSpec, Name, Parm, PkgdName, Value};
+use agw_core::model::StreamId;
+
+/// The groups of failures that this gateway reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GeneralCause {
+    /// `FT`: may work again.
+    FailureTemporary,
+    /// `FP`: will not work again.
+    FailurePermanent,
+}
+
+impl GeneralCause {
+    const fn as_str(self) -> &'static str {
+        match self {
+            GeneralCause::FailureTemporary => "FT",
+            GeneralCause::FailurePermanent => "FP",
+        }
+    }
+}
+
+/// The observed event.
+pub fn cause(stream: Option<StreamId>, general: GeneralCause, words: &str) -> EventSpec {
+    EventSpec {
+        name: PkgdName::new("g", "cause"),
+        stream: stream.map(|stream| stream.0),
+        parms: vec![
+            Parm { name: Name::new("Generalcause"), value: Value::token(general.as_str()).into() },
+            Parm { name: Name::new("Failurecause"), value: Value::quoted(words).into() },
+        ],
+    }
+}

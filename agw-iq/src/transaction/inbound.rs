@@ -1,0 +1,209 @@
+//! At most once (H.248.1 Annex D.1.1): requests are known by their peer and identifier for [`LONG_TIMER`] after they were answered.
+//!
+//! A repeated request gets the stored reply, or `Pending` while it is executed. An acknowledged reply is forgotten and wiped at once, but
+//! not that it was given (Annex D.1.2.2). Memory is bounded: when too many octets are kept, the oldest replies go first and their requests
+//! are then ignored, never executed again.
+
+use super::LONG_TIMER;
+use crate::ast::{AckRange, TransactionId};
+use crate::transport::{MessageBytes, Now};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+/// The peer's address and the transaction's identifier.
+pub type Key = (SocketAddr, TransactionId);
+
+/// The bounds of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct InboundLimits {
+    /// Octets of stored replies.
+    pub max_reply_bytes: usize,
+    /// Transactions that are remembered, answered or not.
+    pub max_transactions: usize,
+}
+
+impl Default for InboundLimits {
+    fn default() -> Self {
+        Self { max_reply_bytes: 64 << 20, max_transactions: 400_000 }
+    }
+}
+
+/// What to do with a request that has arrived.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Execute it; it is remembered as being executed.
+    New,
+    /// It is being executed: say `Pending`.
+    Executing,
+    /// It was answered so.
+    Answered(MessageBytes),
+    /// It was answered, and the answer is not kept any more.
+    Forgotten,
+    /// No more can be remembered: it must not be executed (error 511).
+    Full,
+}
+
+#[derive(Debug)]
+enum State {
+    Executing,
+    Answered(MessageBytes),
+    Forgotten,
+}
+
+/// What peers have asked.
+#[derive(Debug, Default)]
+pub struct InboundTable {
+    limits: InboundLimits,
+    transactions: BTreeMap<Key, State>,
+    /// When answered transactions are forgotten wholly; times do not fall.
+    answered: VecDeque<(Now, Key)>,
+    reply_bytes: usize,
+}
+
+impl InboundTable {
+    /// An empty table.
+    pub fn new(limits: InboundLimits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// A request has arrived.
+    pub fn arrive(&mut self, key: Key) -> Arrival {
+        match self.transactions.get(&key) {
+            Some(State::Executing) => Arrival::Executing,
+            Some(State::Answered(reply)) => Arrival::Answered(reply.clone()),
+            Some(State::Forgotten) => Arrival::Forgotten,
+            None if self.transactions.len() >= self.limits.max_transactions => Arrival::Full,
+            None => {
+                self.transactions.insert(key, State::Executing);
+                Arrival::New
+            }
+        }
+    }
+
+    /// A request was answered.
+    pub fn answer(&mut self, now: Now, key: Key, reply: MessageBytes) {
+        let Some(state) = self.transactions.get_mut(&key) else { return };
+        self.reply_bytes += reply.len();
+        if let State::Answered(old) = std::mem::replace(state, State::Answered(reply)) {
+            self.reply_bytes -= old.len();
+        } else {
+            self.answered.push_back((now + LONG_TIMER, key));
+        }
+        self.shed();
+    }
+
+    /// Replies of this peer have arrived.
+    pub fn acknowledge(&mut self, peer: SocketAddr, range: AckRange) {
+        if range.first > range.last {
+            return;
+        }
+        for (_, state) in self.transactions.range_mut((peer, range.first)..=(peer, range.last)) {
+            if let State::Answered(reply) = state {
+                self.reply_bytes -= reply.len();
+                *state = State::Forgotten;
+            }
+        }
+    }
+
+    /// Forgets what is old enough.
+    pub fn expire(&mut self, now: Now) {
+        while let Some((_, key)) = self.answered.pop_front_if(|(until, _)| *until <= now) {
+            if let Some(State::Answered(reply)) = self.transactions.remove(&key) {
+                self.reply_bytes -= reply.len();
+            }
+        }
+    }
+
+    /// When something is old enough.
+    pub fn next_expiry(&self) -> Option<Now> {
+        self.answered.front().map(|(until, _)| *until)
+    }
+
+    /// How many are remembered, and the octets of their replies.
+    pub fn usage(&self) -> (usize, usize) {
+        (self.transactions.len(), self.reply_bytes)
+    }
+
+    /// Drops the oldest replies until the rest fits.
+    fn shed(&mut self) {
+        let mut at = 0;
+        while self.reply_bytes > self.limits.max_reply_bytes {
+            let Some((_, key)) = self.answered.get(at) else { return };
+            if let Some(state) = self.transactions.get_mut(key)
+                && let State::Answered(reply) = state
+            {
+                self.reply_bytes -= reply.len();
+                *state = State::Forgotten;
+            }
+            at += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const NOW: Now = Duration::from_secs(1);
+
+    fn peer(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+
+    fn reply(text: &str) -> MessageBytes {
+        MessageBytes::copy_of(text.as_bytes())
+    }
+
+    #[test]
+    fn a_repeated_request_gets_its_reply_until_it_is_old() {
+        let mut table = InboundTable::new(InboundLimits::default());
+        let key = (peer(1), 7);
+        assert_eq!(table.arrive(key), Arrival::New);
+        assert_eq!(table.arrive(key), Arrival::Executing);
+        assert_eq!(table.arrive((peer(2), 7)), Arrival::New, "another peer's numbers are its own");
+        table.answer(NOW, key, reply("done"));
+        assert_eq!(table.arrive(key), Arrival::Answered(reply("done")));
+        table.expire(NOW + LONG_TIMER - Duration::from_millis(1));
+        assert_eq!(table.arrive(key), Arrival::Answered(reply("done")));
+        assert_eq!(table.next_expiry(), Some(NOW + LONG_TIMER));
+        table.expire(NOW + LONG_TIMER);
+        assert_eq!(table.arrive(key), Arrival::New);
+        assert_eq!(table.usage().1, 0);
+    }
+
+    #[test]
+    fn an_acknowledged_reply_goes_but_the_request_stays_known() {
+        let mut table = InboundTable::new(InboundLimits::default());
+        for id in 5..10 {
+            table.arrive((peer(1), id));
+            table.answer(NOW, (peer(1), id), reply("r"));
+        }
+        table.arrive((peer(1), 10));
+        table.acknowledge(peer(1), AckRange { first: 6, last: u32::MAX });
+        table.acknowledge(peer(1), AckRange { first: 9, last: 1 });
+        assert_eq!(table.arrive((peer(1), 5)), Arrival::Answered(reply("r")));
+        assert_eq!(table.arrive((peer(1), 9)), Arrival::Forgotten);
+        assert_eq!(
+            table.arrive((peer(1), 10)),
+            Arrival::Executing,
+            "what is executed cannot be acknowledged"
+        );
+        assert_eq!(table.usage().1, 1);
+    }
+
+    #[test]
+    fn old_replies_make_room_and_their_requests_are_not_executed_again() {
+        let limits = InboundLimits { max_reply_bytes: 10, max_transactions: 4 };
+        let mut table = InboundTable::new(limits);
+        for id in 1..=3 {
+            table.arrive((peer(1), id));
+            table.answer(NOW, (peer(1), id), reply("4444"));
+        }
+        assert_eq!(table.arrive((peer(1), 1)), Arrival::Forgotten);
+        assert_eq!(table.arrive((peer(1), 2)), Arrival::Answered(reply("4444")));
+        assert_eq!(table.usage(), (3, 8));
+        assert_eq!(table.arrive((peer(1), 4)), Arrival::New);
+        assert_eq!(table.arrive((peer(1), 5)), Arrival::Full);
+    }
+}
