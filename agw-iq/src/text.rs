@@ -1,6 +1,6 @@
 //! The text encoding of H.248.1, Annex B.
 //!
-//! [`parse`] takes long and short tokens in any case and mixture, comments and white space wherever the grammar has LWSP, versions 1
+//! [`parse()`] takes long and short tokens in any case and mixture, comments and white space wherever the grammar has LWSP, versions 1
 //! to 3; [`print()`](print()) writes either style. What one wrote the other reads to the same tree. Reading is recursive descent over
 //! the types of the tree, none of which contains itself, so the depth of the stack is fixed whatever the input; sizes are bounded by
 //! the limits below. A transaction that breaks the grammar is leapt over and reported beside the good ones (errors: 403 transaction,

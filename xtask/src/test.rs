@@ -41,10 +41,22 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         let lints = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
         run_loudly(&mut command("cargo", &lints))
     });
+    steps.take("documentation", || {
+        // Maintainers read the private items too, so public pages may point at them.
+        let flags = "-D warnings -A rustdoc::private-intra-doc-links";
+        let pages = ["doc", "--workspace", "--no-deps", "--locked"];
+        run_loudly(command("cargo", &pages).env("RUSTDOCFLAGS", flags))
+    });
     steps.take("conformance table", conformance::run);
     steps.take("dependencies", deny::run);
     if !options.quick {
         steps.take("fuzzing", || fuzz::run(&fuzz::Options { seconds: FUZZ_SECONDS, targets: Vec::new() }));
+    }
+    if !options.quick {
+        steps.take("demo", || {
+            let demo = ["run", "--release", "--locked", "--", "demo", "--calls", "20", "--seconds", "3"];
+            run_loudly(&mut command("cargo", &demo))
+        });
     }
     let mut counts = Counts::default();
     steps.take("tests", || cargo_test(options.quick, &mut counts));
