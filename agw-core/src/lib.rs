@@ -7,6 +7,10 @@
 //! backends of [`io`] do) or touches a file: time and randomness are arguments.
 
 pub mod command;
+pub mod controller;
 pub mod flow;
 pub mod io;
 pub mod model;
+pub mod ports;
+pub mod wire;
+pub mod worker;

@@ -1,17 +1,303 @@
-//! What a bound port can be, and what happens to its packets.
+//! What a bound port can be, and what happens to its packets: one [`Flow`] is one side of one stream, with its RTP and RTCP port. A flow
+//! answers questions in the order in which a packet asks them (what is it, may it enter, was it good, may it leave and where to)
+//! and keeps the state that good packets change. It does no I/O and no cryptography: the worker's batch stages call both.
 
-use crate::command::order::FlowPlan;
+mod latch;
+mod notices;
+mod police;
+mod reception;
+mod round_trip;
+
+use crate::command::Observation;
+use crate::command::order::{FlowPlan, Latching, PortKey, Treatment};
+use crate::io::{Now, PortHandle};
+use crate::model::{Component, Direction, Mode, StreamStatistics};
+use crate::wire::demux::{Protocol, protocol_of};
+use crate::wire::rtcp::Compound;
+use crate::wire::rtp::RtpHeader;
+use crate::worker::stats::{DropReason, PacketKind};
+use agw_srtp::LifetimeState;
+use latch::Latch;
+use notices::Notices;
+use reception::Reception;
+use round_trip::RoundTrip;
+use std::mem;
+use std::net::SocketAddr;
+
+/// What a datagram is to its flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// RTP or SRTP.
+    Rtp,
+    /// RTCP or SRTCP.
+    Rtcp,
+    /// Not looked into. `control`: the RTCP half of something that may be RTP.
+    Opaque { control: bool },
+}
+
+impl Class {
+    /// Whether the gate treats it as RTCP.
+    pub(crate) const fn is_control(self) -> bool {
+        matches!(self, Self::Rtcp | Self::Opaque { control: true })
+    }
+}
 
 /// One side of one stream as its worker runs it.
 #[derive(Debug)]
 pub struct Flow {
-    /// The plan it runs by.
-    pub plan: FlowPlan,
+    pub(crate) plan: FlowPlan,
+    latches: [Latch; 2],
+    notices: Notices,
+    /// Whether the worker has this flow on its list of those with something to tell.
+    pub(crate) notices_listed: bool,
+    installed: Now,
+    octets_sent: u64,
+    octets_received: u64,
+    rtp_sent: u64,
+    rtp_received: u64,
+    discarded: u64,
+    reception: Reception,
+    round_trip: RoundTrip,
+    /// What of the loss has been added to the worker's counters.
+    lost_published: u64,
+    /// RTP packets that had come when the jitter was last looked at.
+    jitter_seen_at: u64,
+    /// What the controller knows of the ends of keys, inbound and outbound.
+    pub(crate) lifetimes_told: [LifetimeState; 2],
 }
 
 impl Flow {
     /// A flow that is about to run by this plan. Made by the controller, who also gets it back.
     pub fn new(plan: FlowPlan) -> Self {
-        Self { plan }
+        let mut flow = Self {
+            plan,
+            latches: Default::default(),
+            notices: Notices::default(),
+            notices_listed: false,
+            installed: Now::default(),
+            octets_sent: 0,
+            octets_received: 0,
+            rtp_sent: 0,
+            rtp_received: 0,
+            discarded: 0,
+            reception: Reception::default(),
+            round_trip: RoundTrip::default(),
+            lost_published: 0,
+            jitter_seen_at: 0,
+            lifetimes_told: [LifetimeState::Fresh; 2],
+        };
+        flow.obey_plan();
+        flow
+    }
+
+    /// The worker has put it into its table.
+    pub(crate) fn installed(&mut self, now: Now) {
+        self.installed = now;
+    }
+
+    /// Goes on by another plan. What it replaces is left in `plan`.
+    pub(crate) fn change(&mut self, plan: &mut FlowPlan) {
+        mem::swap(&mut self.plan, plan);
+        // A session that the new plan does not bring stays.
+        if self.plan.inbound.is_some() {
+            self.lifetimes_told[Direction::Inbound as usize] = LifetimeState::Fresh;
+        } else {
+            mem::swap(&mut self.plan.inbound, &mut plan.inbound);
+        }
+        if self.plan.outbound.is_some() {
+            self.lifetimes_told[Direction::Outbound as usize] = LifetimeState::Fresh;
+        } else {
+            mem::swap(&mut self.plan.outbound, &mut plan.outbound);
+        }
+        self.obey_plan();
+    }
+
+    fn obey_plan(&mut self) {
+        for latch in &mut self.latches {
+            latch.install(self.plan.latching);
+        }
+        if self.plan.latching == Latching::Again {
+            self.plan.latching = Latching::Once;
+        }
+        for remote in &mut self.plan.remote {
+            *remote = remote.filter(|to| to.port() != 0 && !to.ip().is_unspecified());
+        }
+    }
+
+    /// The ports that the flow listens on.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (PortKey, Component)> + use<> {
+        let [rtp, rtcp] = self.plan.ports;
+        let with = |component| move |binding: crate::command::order::PortBinding| (binding.key, component);
+        rtp.map(with(Component::Rtp)).into_iter().chain(rtcp.map(with(Component::Rtcp)))
+    }
+
+    /// The metric label of what passes here.
+    pub(crate) const fn kind(&self, class: Class) -> PacketKind {
+        match (self.plan.treatment, class) {
+            (Treatment::Relay, _) | (_, Class::Opaque { .. }) => PacketKind::Udp,
+            (Treatment::Plain, Class::Rtp) => PacketKind::Rtp,
+            (Treatment::Plain, Class::Rtcp) => PacketKind::Rtcp,
+            (Treatment::Secure, Class::Rtp) => PacketKind::Srtp,
+            (Treatment::Secure, Class::Rtcp) => PacketKind::Srtcp,
+        }
+    }
+
+    /// What a datagram that came to `component`'s port is; `None` when it is none of ours.
+    ///
+    /// RTCP on an RTP port that is not multiplexed is refused where it cannot be anything else: the payload types that
+    /// would make it RTP are reserved (RFC 3551 section 6).
+    pub(crate) fn classify(&self, component: Component, datagram: &[u8]) -> Option<Class> {
+        let protocol = protocol_of(datagram);
+        if self.plan.treatment == Treatment::Relay {
+            let control = component == Component::Rtcp || (self.plan.mux && protocol == Protocol::Rtcp);
+            return Some(Class::Opaque { control });
+        }
+        let reserved = datagram.get(1).is_some_and(|second| (200..=204).contains(second));
+        match (protocol, component) {
+            (Protocol::Rtcp, Component::Rtcp) => Some(Class::Rtcp),
+            (Protocol::Rtcp, Component::Rtp) if self.plan.mux => Some(Class::Rtcp),
+            (Protocol::Rtcp, Component::Rtp) if reserved => None,
+            (Protocol::Rtp | Protocol::Rtcp, Component::Rtp) => Some(Class::Rtp),
+            _ => None,
+        }
+    }
+
+    /// Whether a packet may enter, before anything costs work.
+    pub(crate) fn admit(
+        &mut self,
+        class: Class,
+        component: Component,
+        source: SocketAddr,
+    ) -> Result<(), DropReason> {
+        let verdict = self.judge(class, component, source);
+        self.discarded += u64::from(verdict.is_err());
+        verdict
+    }
+
+    fn judge(&self, class: Class, component: Component, source: SocketAddr) -> Result<(), DropReason> {
+        let authenticates = self.plan.treatment == Treatment::Secure;
+        let latch = &self.latches[component.index()];
+        let signalled = self.plan.remote[component.index()];
+        if !police::source_accepted(&self.plan.filter, latch, signalled, authenticates, source) {
+            return Err(DropReason::Source);
+        }
+        if !police::may_enter(self.plan.mode, class.is_control()) {
+            return Err(DropReason::Gate);
+        }
+        Ok(())
+    }
+
+    /// Checks the plain form of a packet (after it has authenticated, where it must).
+    pub(crate) fn check(class: Class, datagram: &[u8]) -> Result<(), DropReason> {
+        let sound = match class {
+            Class::Rtp => RtpHeader::parse(datagram).is_some(),
+            Class::Rtcp => Compound::parse(datagram).is_some(),
+            Class::Opaque { .. } => true,
+        };
+        if sound { Ok(()) } else { Err(DropReason::Malformed) }
+    }
+
+    /// A packet has proven good: learns its source if asked to, and counts it. `received_octets` is its length as it came, `datagram` its
+    /// plain form.
+    pub(crate) fn accept(
+        &mut self,
+        class: Class,
+        component: Component,
+        source: SocketAddr,
+        received_octets: usize,
+        datagram: &[u8],
+        now: Now,
+    ) {
+        if self.latches[component.index()].learn(source) {
+            self.notices.note(Observation::Latched { component, source });
+        }
+        self.octets_received += received_octets as u64;
+        match class {
+            Class::Rtp => {
+                self.rtp_received += 1;
+                if let Some(header) = RtpHeader::parse(datagram) {
+                    self.reception.count(&header, now.0, self.plan.clock_rate_hz);
+                }
+            }
+            Class::Rtcp => {
+                if let Some(compound) = Compound::parse(datagram) {
+                    self.round_trip.note_received(compound, now.0);
+                }
+            }
+            Class::Opaque { .. } => {}
+        }
+    }
+
+    /// Where a packet of the context leaves to the peer, or why it does not.
+    pub(crate) fn exit(&self, class: Class) -> Result<(PortHandle, SocketAddr), DropReason> {
+        // In loopback the packet is the peer's own.
+        if self.plan.mode != Mode::Loopback && !police::may_leave(self.plan.mode, class.is_control()) {
+            return Err(DropReason::Gate);
+        }
+        let component = if class.is_control() && !self.plan.mux { Component::Rtcp } else { Component::Rtp };
+        let binding = self.plan.ports[component.index()].ok_or(DropReason::NoRtcpPort)?;
+        let to = self.destination(component).ok_or(DropReason::NoRemote)?;
+        Ok((binding.handle, to))
+    }
+
+    fn destination(&self, component: Component) -> Option<SocketAddr> {
+        self.latches[component.index()].learned().or(self.plan.remote[component.index()])
+    }
+
+    /// RTCP is about to leave in its plain form.
+    pub(crate) fn note_rtcp_leaving(&mut self, datagram: &[u8], now: Now) {
+        if let Some(compound) = Compound::parse(datagram) {
+            self.round_trip.note_sent(compound, now.0);
+        }
+    }
+
+    /// A packet was sent to the peer.
+    pub(crate) fn count_sent(&mut self, class: Class, octets: usize) {
+        self.octets_sent += octets as u64;
+        self.rtp_sent += u64::from(class == Class::Rtp);
+    }
+
+    /// Something to tell the controller.
+    pub(crate) fn note(&mut self, observation: Observation) {
+        self.notices.note(observation);
+    }
+
+    /// Takes out what there is to tell.
+    pub(crate) fn take_notice(&mut self) -> Option<Observation> {
+        self.notices.take()
+    }
+
+    /// Whether there is something to tell.
+    pub(crate) fn has_notices(&self) -> bool {
+        !self.notices.is_empty()
+    }
+
+    /// RTP packets that were found lost since this was last asked. Never takes back what late packets repair.
+    pub(crate) fn take_lost(&mut self) -> u64 {
+        let lost = self.reception.lost();
+        let news = lost.saturating_sub(self.lost_published);
+        self.lost_published = self.lost_published.max(lost);
+        news
+    }
+
+    /// The present jitter, if RTP has come since this was last asked.
+    pub(crate) fn fresh_jitter_us(&mut self) -> Option<u64> {
+        let before = mem::replace(&mut self.jitter_seen_at, self.rtp_received);
+        self.reception.jitter_us().filter(|_| before != self.rtp_received)
+    }
+
+    /// The counters as a front end wants them.
+    pub(crate) fn statistics(&self, now: Now) -> StreamStatistics {
+        StreamStatistics {
+            duration_ms: now.0.saturating_sub(self.installed.0) / 1000,
+            octets_sent: self.octets_sent,
+            octets_received: self.octets_received,
+            packets_sent: self.rtp_sent,
+            packets_received: self.rtp_received,
+            loss_percent: self.reception.loss_percent(),
+            jitter_ms: self.reception.jitter_us().unwrap_or(0) as f64 / 1000.0,
+            delay_ms: self.round_trip.delay_ms(),
+            discarded: self.discarded,
+        }
     }
 }

@@ -3,6 +3,11 @@
 //!
 //! A worker makes no system call but those of `reap` and `send`; ports are opened, tuned and closed by the control thread.
 
+pub mod burst;
+pub mod epoll;
+pub mod sim;
+pub mod sys;
+
 use crate::command::order::PortKey;
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +16,7 @@ use std::time::Duration;
 /// The bytes of one packet slot: an Ethernet MTU with room for what SRTP adds. Longer datagrams are dropped and counted.
 pub const SLOT_BYTES: usize = 2048;
 /// How many of a slot's bytes a received datagram may fill: the rest is room for a tag, an MKI and the SRTCP index.
-pub const MAX_DATAGRAM_BYTES: usize = SLOT_BYTES - 128;
+pub const MAX_DATAGRAM_BYTES: usize = SLOT_BYTES - agw_srtp::MAX_OVERHEAD_BYTES;
 /// Packets handled together.
 pub const BATCH_SLOTS: usize = 64;
 
@@ -30,21 +35,74 @@ impl Now {
     }
 }
 
+/// What became of a slot that had a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SendOutcome {
+    /// It had none, or has not been handed to [`PacketIo::send`] yet.
+    #[default]
+    Unsent,
+    /// The system took it.
+    Sent,
+    /// The system refused it for good (unreachable, not permitted): the packet is gone.
+    Failed,
+    /// A queue was full: the packet is gone.
+    Full,
+}
+
 /// One packet buffer with what is known of the packet in it.
 #[derive(Debug, Clone)]
 pub struct Slot {
     /// The datagram, then room to grow.
     pub bytes: Box<[u8; SLOT_BYTES]>,
-    /// How long the datagram is now.
+    /// How many bytes of the datagram are in the slot, at most [`MAX_DATAGRAM_BYTES`] when it comes from a backend.
     pub len: usize,
+    /// The datagram was longer than that; its end is lost.
+    pub truncated: bool,
     /// The local port that it came to.
     pub port: PortKey,
     /// Who sent it.
     pub from: SocketAddr,
     /// Microseconds between the kernel's receive time stamp and the batch's `now`, where it was sampled.
     pub waited_us: Option<u32>,
+    /// How many datagrams the port's receive queue was reported to have lost since the last report.
+    pub lost_before: u32,
     /// Where it is to go; `None`: nowhere.
     pub to: Option<(PortHandle, SocketAddr)>,
+    /// What came of sending it.
+    pub outcome: SendOutcome,
+}
+
+impl Slot {
+    fn new() -> Self {
+        Self {
+            bytes: Box::new([0; SLOT_BYTES]),
+            len: 0,
+            truncated: false,
+            port: PortKey { address: 0, port: 0 },
+            from: SocketAddr::from(([0, 0, 0, 0], 0)),
+            waited_us: None,
+            lost_before: 0,
+            to: None,
+            outcome: SendOutcome::Unsent,
+        }
+    }
+
+    /// The datagram as it stands.
+    pub fn datagram(&self) -> &[u8] {
+        &self.bytes[..self.len.min(SLOT_BYTES)]
+    }
+
+    /// Notes a datagram whose bytes a backend has put into the slot, and forgets what was here before.
+    pub fn fill(&mut self, port: PortKey, from: SocketAddr, len: usize, truncated: bool) {
+        self.len = len.min(MAX_DATAGRAM_BYTES);
+        self.truncated = truncated;
+        self.port = port;
+        self.from = from;
+        self.waited_us = None;
+        self.lost_before = 0;
+        self.to = None;
+        self.outcome = SendOutcome::Unsent;
+    }
 }
 
 /// Slots reaped together and stamped with one time. Made once per worker.
@@ -58,33 +116,43 @@ pub struct Batch {
     pub now: Now,
 }
 
-/// What was lost below us or could not be sent, since the last call; each is a drop reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct IoLosses {
-    /// Receive queue overflows that the kernel reported.
-    pub receive_overflow: u64,
-    /// Datagrams too long for a slot.
-    pub too_long: u64,
-    /// Sends that the system refused for good (unreachable, not permitted); the packet is gone.
-    pub send_failed: u64,
-    /// Sends refused because a queue was full.
-    pub send_full: u64,
+impl Batch {
+    /// An empty batch of [`BATCH_SLOTS`] slots. All of its memory is taken here.
+    pub fn new() -> Self {
+        Self { slots: (0..BATCH_SLOTS).map(|_| Slot::new()).collect(), filled: 0, now: Now::default() }
+    }
+
+    /// The slots that hold packets.
+    pub fn packets(&mut self) -> &mut [Slot] {
+        let filled = self.filled.min(self.slots.len());
+        &mut self.slots[..filled]
+    }
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// The worker's side of a backend.
 pub trait PacketIo {
-    /// Waits at most `wait` for packets, fills the batch from its start with as many as are there, and stamps it.
+    /// Waits at most `wait` for packets, fills the batch from its start with as many as are there, and stamps it. Returns early, with an
+    /// empty batch, when [`PortOpener::wake`] is called.
     ///
     /// # Errors
     /// Only what ends the worker: the backend itself is broken.
     fn reap(&mut self, batch: &mut Batch, wait: Duration) -> io::Result<()>;
 
-    /// Sends every filled slot that has a destination. What cannot be sent is counted, never kept. Returns how many were sent; a slot that
-    /// was not has its `to` cleared.
-    fn send(&mut self, batch: &mut Batch) -> usize;
+    /// Sends every filled slot that has a destination and notes in it what came of that. What cannot be sent is never kept.
+    fn send(&mut self, batch: &mut Batch);
 
-    /// What was lost since the last call.
-    fn take_losses(&mut self) -> IoLosses;
+    /// The clock that stamps batches, now.
+    fn now(&self) -> Now;
+
+    /// Datagrams that receive queues lost and that no slot reported, because their port has been closed since. Adds to one count per
+    /// index of [`PortKey::address`], and forgets.
+    fn take_losses(&mut self, per_address: &mut [u64]);
 }
 
 /// What a port is opened with.

@@ -1,0 +1,134 @@
+//! What a controller is made with: realms, limits, and what local policy says of keys and latching.
+
+use crate::ports::{RealmConfig, RealmError};
+use agw_srtp::Suite;
+use agw_srtp::{Policy, PolicyError};
+use std::fmt;
+
+/// The most streams that a termination may ever have.
+pub const MAX_STREAMS_PER_TERMINATION: usize = 32;
+/// The most workers.
+pub const MAX_WORKERS: usize = 128;
+
+/// Everything that a controller is told once.
+#[derive(Debug, Clone)]
+pub struct ControllerConfig {
+    /// The address pools.
+    pub realms: Vec<RealmConfig>,
+    /// What may not be exceeded.
+    pub limits: Limits,
+    /// Which keys are taken and how their sessions behave.
+    pub srtp: SrtpRules,
+    /// When the peers' addresses are learned.
+    pub latch: LatchPolicy,
+    /// How long a port rests before it is used again, so that packets of the call before do not reach the call after.
+    pub port_reuse_delay_ms: u64,
+}
+
+impl ControllerConfig {
+    /// These realms, and the defaults for everything else.
+    pub fn new(realms: Vec<RealmConfig>) -> Self {
+        Self {
+            realms,
+            limits: Limits::default(),
+            srtp: SrtpRules::default(),
+            latch: LatchPolicy::default(),
+            port_reuse_delay_ms: 2_000,
+        }
+    }
+}
+
+/// Named limits of the control half; reaching one refuses the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Contexts at a time. Default 100,000.
+    pub contexts: usize,
+    /// Streams of one termination, 1 to [`MAX_STREAMS_PER_TERMINATION`]. Default 8.
+    pub streams_per_termination: usize,
+    /// Open ports at a time; each costs a file descriptor. Default 1,000,000.
+    pub ports: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { contexts: 100_000, streams_per_termination: 8, ports: 1_000_000 }
+    }
+}
+
+/// Local policy for SDES keys (SRTP-4, SRTP-5, SRTP-11).
+#[derive(Debug, Clone)]
+pub struct SrtpRules {
+    /// The crypto suites that are taken. Default: all.
+    pub suites: Vec<Suite>,
+    /// Windows, tables and exceptions of the sessions.
+    pub policy: Policy,
+}
+
+impl Default for SrtpRules {
+    fn default() -> Self {
+        Self { suites: Suite::ALL.to_vec(), policy: Policy::default() }
+    }
+}
+
+/// When the address of a peer is learned from its packets (H.248.37).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LatchPolicy {
+    /// When the command says so.
+    #[default]
+    Signal,
+    /// On every stream that is not relayed untouched, whatever the command says; anew when the signalled address changes. A relayed
+    /// stream shows nobody who its packets are from, so there the command still decides.
+    Always,
+    /// Never, whatever the command says.
+    Never,
+}
+
+/// Why a controller cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigError {
+    /// The realms do not work.
+    Realm(RealmError),
+    /// A limit is outside what is possible; the name is its key.
+    Limit(&'static str),
+    /// The SRTP policy has a number outside its limits.
+    Srtp(PolicyError),
+    /// No worker, or more than [`MAX_WORKERS`].
+    Workers(usize),
+    /// A ring between the controller and a worker is too short.
+    Ring,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Realm(error) => error.fmt(f),
+            Self::Limit(key) => write!(f, "limit `{key}` is outside what is possible"),
+            Self::Srtp(error) => error.fmt(f),
+            Self::Workers(count) => write!(f, "{count} workers: it must be 1 to {MAX_WORKERS}"),
+            Self::Ring => f.write_str("a ring to or from a worker is too short"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl From<RealmError> for ConfigError {
+    fn from(error: RealmError) -> Self {
+        Self::Realm(error)
+    }
+}
+
+/// Checks what the realms themselves do not.
+pub(super) fn check(config: &ControllerConfig, workers: usize) -> Result<(), ConfigError> {
+    if !(1..=MAX_WORKERS).contains(&workers) {
+        return Err(ConfigError::Workers(workers));
+    }
+    if !(1..=MAX_STREAMS_PER_TERMINATION).contains(&config.limits.streams_per_termination) {
+        return Err(ConfigError::Limit("streams_per_termination"));
+    }
+    // Context numbers are 32 bits wide and shall not come again soon.
+    if !(1..=1 << 30).contains(&config.limits.contexts) {
+        return Err(ConfigError::Limit("contexts"));
+    }
+    config.srtp.policy.validate().map_err(ConfigError::Srtp)
+}

@@ -1,0 +1,454 @@
+//! The commands. Each goes: check, take, change. What can fail stands before the first change, and gives back what it took.
+
+use super::Controller;
+use super::draft::{self, Draft, Revision};
+use super::links::{FlowRecord, Purpose};
+use super::registry::{MAX_TERMINATIONS_PER_CONTEXT, Termination};
+use super::sockets::{Held, Opening, refusal_of};
+use super::stream::Stream;
+use crate::command::order::{FlowId, Order};
+use crate::command::{Command, Gateway, Refusal, Reply, Ticket};
+use crate::flow::Flow;
+use crate::io::PortOpener;
+use crate::model::{
+    ContextAttributes, ContextId, LocalStream, RtcpPorts, StreamId, StreamSpec, TerminationId,
+    TerminationView,
+};
+use std::net::SocketAddr;
+
+impl<O: PortOpener> Gateway for Controller<O> {
+    fn execute(&mut self, command: Command) -> Result<Reply, Refusal> {
+        match command {
+            Command::CreateContext(attributes) => self.create_context(attributes),
+            Command::SetAttributes(context, attributes) => {
+                self.registry.context_mut(context)?.attributes = attributes;
+                Ok(Reply::Accepted(self.tickets.end_command()))
+            }
+            Command::RemoveContext(context) => self.remove_context(context),
+            Command::Add { context, streams } => self.add(context, &streams),
+            Command::Modify { termination, streams } => self.modify(termination, &streams),
+            Command::Move { termination, to } => self.move_to(termination, to),
+            Command::Subtract(termination) => self.subtract(termination),
+            Command::ReadStatistics(termination) => self.read_statistics(termination),
+        }
+    }
+}
+
+impl<O: PortOpener> Controller<O> {
+    fn create_context(&mut self, attributes: ContextAttributes) -> Result<Reply, Refusal> {
+        if self.draining {
+            return Err(Refusal::OutOfResources("capacity: draining"));
+        }
+        if self.registry.contexts().len() >= self.limits.contexts {
+            return Err(Refusal::OutOfContexts);
+        }
+        Ok(Reply::Context(self.registry.create_context(attributes)))
+    }
+
+    fn add(&mut self, context: ContextId, streams: &[(StreamId, StreamSpec)]) -> Result<Reply, Refusal> {
+        let found = self.registry.context(context)?;
+        if found.terminations.len() >= MAX_TERMINATIONS_PER_CONTEXT {
+            return Err(Refusal::TooManyTerminations(context));
+        }
+        check_numbers(streams)?;
+        self.check_stream_count(streams.len())?;
+        let (fixed_worker, opposite) = (found.worker, found.terminations.first().copied());
+        let drafts = streams
+            .iter()
+            .map(|(id, spec)| self.draft(opposite, *id, spec))
+            .collect::<Result<Vec<Draft>, Refusal>>()?;
+        // Each stream is installed, and its namesake told of it.
+        let placed = self.place(fixed_worker, &drafts, 2 * drafts.len())?;
+
+        let id = self.registry.next_termination();
+        let streams = self.commit_drafts(context, id, drafts, placed);
+        self.registry.insert(id, Termination { context, streams });
+        self.settle(context);
+        Ok(Reply::Termination(self.view(id)?, self.finish()))
+    }
+
+    fn modify(&mut self, id: TerminationId, streams: &[(StreamId, StreamSpec)]) -> Result<Reply, Refusal> {
+        let termination = self.registry.termination(id)?;
+        let context = termination.context;
+        let fixed_worker = self.registry.context(context)?.worker;
+        check_numbers(streams)?;
+        let opposite = self.registry.opposite(id).map(|(other, _)| other);
+        let (mut drafts, mut revisions) = (Vec::new(), Vec::with_capacity(streams.len()));
+        for (stream, spec) in streams {
+            match termination.find(*stream) {
+                Some(at) => revisions.push(draft::revise(
+                    &self.sockets.realms,
+                    &self.srtp,
+                    at,
+                    &termination.streams[at],
+                    spec,
+                )?),
+                None => drafts.push(self.draft(opposite, *stream, spec)?),
+            }
+        }
+        self.check_stream_count(termination.streams.len() + drafts.len())?;
+        let placed = self.place(fixed_worker, &drafts, 2 * streams.len())?;
+        if let Err(refusal) = self.tune(id, &revisions) {
+            self.unplace(placed);
+            return Err(refusal);
+        }
+
+        let added = self.commit_drafts(context, id, drafts, placed);
+        self.commit_revisions(id, revisions, added);
+        self.settle(context);
+        Ok(Reply::Termination(self.view(id)?, self.finish()))
+    }
+
+    fn move_to(&mut self, id: TerminationId, to: ContextId) -> Result<Reply, Refusal> {
+        let termination = self.registry.termination(id)?;
+        let from = termination.context;
+        let target = self.registry.context(to)?;
+        if from == to {
+            let view = self.view(id)?;
+            return Ok(Reply::Termination(view, self.tickets.end_command()));
+        }
+        if target.terminations.len() >= MAX_TERMINATIONS_PER_CONTEXT {
+            return Err(Refusal::TooManyTerminations(to));
+        }
+        let old_worker = self.registry.context(from)?.worker;
+        let worker = target.worker.or(old_worker);
+        // A port's number belongs to one worker, and its socket is in that worker's hands.
+        if !termination.streams.is_empty() && worker != old_worker {
+            return Err(Refusal::NotImplemented("a move to a context on another worker"));
+        }
+        let joining = target.terminations.first().and_then(|other| self.registry.terminations().get(other));
+        check_joins(termination, joining)?;
+        let streams = |other: Option<&Termination>| other.map_or(0, |other| other.streams.len());
+        let left_behind = self.registry.opposite(id).map(|(_, other)| other);
+        let orders = termination.streams.len() + streams(joining) + streams(left_behind);
+        self.check_room(worker, orders, 0, Purpose::Growth)?;
+
+        self.registry.rehome(id, to);
+        self.registry.context_mut(to)?.worker = worker;
+        self.settle(from);
+        self.settle(to);
+        Ok(Reply::Termination(self.view(id)?, self.finish()))
+    }
+
+    fn subtract(&mut self, id: TerminationId) -> Result<Reply, Refusal> {
+        let termination = self.registry.termination(id)?;
+        let context = termination.context;
+        let worker = self.registry.context(context)?.worker;
+        let left_behind = self.registry.opposite(id).map_or(0, |(_, other)| other.streams.len());
+        self.check_room(worker, termination.streams.len() + left_behind, 0, Purpose::Relief)?;
+
+        let removed = self.registry.remove(id);
+        self.settle(context);
+        self.order_removal(worker, removed);
+        Ok(Reply::Statistics(self.finish()))
+    }
+
+    fn remove_context(&mut self, id: ContextId) -> Result<Reply, Refusal> {
+        let context = self.registry.context(id)?.clone();
+        let streams = context.terminations.iter().map(|termination| {
+            self.registry.terminations().get(termination).map_or(0, |found| found.streams.len())
+        });
+        self.check_room(context.worker, streams.sum(), 0, Purpose::Relief)?;
+
+        for termination in context.terminations {
+            let removed = self.registry.remove(termination);
+            self.order_removal(context.worker, removed);
+        }
+        self.registry.remove_empty(id);
+        Ok(Reply::Statistics(self.finish()))
+    }
+
+    fn read_statistics(&mut self, id: TerminationId) -> Result<Reply, Refusal> {
+        let termination = self.registry.termination(id)?;
+        let worker = self.registry.context(termination.context)?.worker;
+        self.check_room(worker, termination.streams.len(), 0, Purpose::Relief)?;
+        if let Some(link) = worker.and_then(|worker| self.links.get_mut(worker)) {
+            for stream in &termination.streams {
+                link.send(self.tickets.number(), Order::Read(stream.flow));
+            }
+        }
+        Ok(Reply::Statistics(self.finish()))
+    }
+
+    /// Checks a stream that is to be made, facing what the opposite termination has under its number.
+    fn draft(
+        &self,
+        opposite: Option<TerminationId>,
+        id: StreamId,
+        spec: &StreamSpec,
+    ) -> Result<Draft, Refusal> {
+        let other = opposite.and_then(|other| self.registry.terminations().get(&other));
+        let namesake = other.and_then(|other| other.find(id).map(|at| &other.streams[at]));
+        if namesake.is_some_and(|other| !draft::joinable(other.asked.transport, spec.transport)) {
+            return Err(Refusal::Unjoinable(id));
+        }
+        draft::draft(&self.sockets.realms, &self.srtp, id, spec)
+    }
+
+    fn check_stream_count(&self, streams: usize) -> Result<(), Refusal> {
+        if streams > self.limits.streams_per_termination { Err(Refusal::TooManyStreams) } else { Ok(()) }
+    }
+
+    fn check_room(
+        &self,
+        worker: Option<usize>,
+        orders: usize,
+        installs: usize,
+        purpose: Purpose,
+    ) -> Result<(), Refusal> {
+        // One more number, for a command that turns out to need no order.
+        if !self.tickets.has_room(orders + 1) {
+            return Err(Refusal::OutOfResources("worker queue"));
+        }
+        let link = worker.and_then(|worker| self.links.get(worker));
+        link.map_or(Ok(()), |link| link.check_room(orders, installs, purpose))
+    }
+
+    /// Finds a worker with room for the orders and opens the ports of the new streams there; or does nothing.
+    fn place(&mut self, fixed: Option<usize>, drafts: &[Draft], orders: usize) -> Result<Placed, Refusal> {
+        let fixed = match drafts.is_empty() {
+            true => fixed,
+            false => self.worker_of_named_ports(fixed, drafts)?,
+        };
+        if fixed.is_some() || drafts.is_empty() {
+            return self.place_on(fixed, drafts, orders);
+        }
+        // The worker with fewest flows first; the others only if its share of the ports is used up, or its queue.
+        let mut tried = 0_u128;
+        let mut refusal = Refusal::OutOfResources("workers");
+        loop {
+            let untried = |&worker: &usize| tried & (1 << worker) == 0 && self.links[worker].is_alive();
+            let fewest =
+                (0..self.links.len()).filter(untried).min_by_key(|&worker| self.links[worker].flows.len());
+            let Some(worker) = fewest else { return Err(refusal) };
+            match self.place_on(Some(worker), drafts, orders) {
+                Err(
+                    full @ (Refusal::OutOfPorts(_)
+                    | Refusal::OutOfResources("worker queue" | "flows of a worker")),
+                ) => refusal = full,
+                settled => return settled,
+            }
+            tried |= 1 << worker;
+        }
+    }
+
+    fn place_on(
+        &mut self,
+        worker: Option<usize>,
+        drafts: &[Draft],
+        orders: usize,
+    ) -> Result<Placed, Refusal> {
+        self.check_room(worker, orders, drafts.len(), Purpose::Growth)?;
+        let Some(at) = worker.filter(|_| !drafts.is_empty()) else {
+            return Ok(Placed { worker, held: Vec::new() });
+        };
+        let held = self.sockets.open_all(at, drafts.iter().map(|draft| &draft.opening), self.now_ms)?;
+        Ok(Placed { worker, held })
+    }
+
+    /// The worker that the ports which the command names belong to.
+    fn worker_of_named_ports(
+        &self,
+        fixed: Option<usize>,
+        drafts: &[Draft],
+    ) -> Result<Option<usize>, Refusal> {
+        let mut worker = fixed;
+        for Opening { stream, realm, wanted, .. } in drafts.iter().map(|draft| draft.opening) {
+            let Some(port) = wanted.port else { continue };
+            let owner = self.sockets.realms.realm(realm).worker_of(port);
+            if owner.is_none() || worker.is_some_and(|worker| owner != Some(worker)) {
+                return Err(Refusal::PortUnavailable(stream));
+            }
+            worker = owner;
+        }
+        Ok(worker)
+    }
+
+    fn unplace(&mut self, placed: Placed) {
+        if let Some(worker) = placed.worker {
+            placed.held.into_iter().for_each(|held| self.sockets.undo(worker, held));
+        }
+    }
+
+    /// Changes the code points of running streams, all or none.
+    fn tune(&mut self, id: TerminationId, revisions: &[Revision]) -> Result<(), Refusal> {
+        let termination = self.registry.termination(id)?;
+        for (done, revision) in revisions.iter().enumerate() {
+            let stream = &termination.streams[revision.at];
+            if stream.asked.dscp == revision.asked.dscp {
+                continue;
+            }
+            if let Err(error) = self.sockets.tune(stream.held, revision.asked.dscp) {
+                for revision in &revisions[..=done] {
+                    let stream = &termination.streams[revision.at];
+                    // What was possible before is possible again; if not, nothing better can be done.
+                    let _ = self.sockets.tune(stream.held, stream.asked.dscp);
+                }
+                return Err(refusal_of(&error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes streams of drafts whose ports are open.
+    fn commit_drafts(
+        &mut self,
+        context: ContextId,
+        termination: TerminationId,
+        drafts: Vec<Draft>,
+        placed: Placed,
+    ) -> Vec<Stream> {
+        let Some(worker) = placed.worker else { return Vec::new() };
+        if let Ok(context) = self.registry.context_mut(context) {
+            context.worker = Some(worker);
+        }
+        let mut streams: Vec<Stream> = Vec::with_capacity(drafts.len());
+        for (draft, held) in drafts.into_iter().zip(placed.held) {
+            let id = draft.opening.stream;
+            let record = FlowRecord { termination, stream: id, held, leaving: false };
+            let flow = FlowId(self.links[worker].flows.insert(record) as u32);
+            let mut stream = Stream {
+                id,
+                realm: draft.opening.realm,
+                leg: draft.leg,
+                asked: draft.asked,
+                keys: draft.keys,
+                fresh: draft.fresh,
+                latching: false,
+                relearn: false,
+                flow,
+                held,
+                ports: self.sockets.bindings(held),
+                told: None,
+            };
+            stream.signal_latching(draft.latch);
+            streams.push(stream);
+        }
+        streams.sort_unstable_by_key(|stream| stream.id);
+        streams
+    }
+
+    fn commit_revisions(&mut self, id: TerminationId, revisions: Vec<Revision>, added: Vec<Stream>) {
+        let always = self.latch == super::LatchPolicy::Always;
+        let mut census = self.registry.census;
+        let Ok(termination) = self.registry.termination_mut(id) else { return };
+        census.count_out(termination);
+        for revision in revisions {
+            let stream = &mut termination.streams[revision.at];
+            // Where everybody is latched, a new address means that the peer has moved: learn again.
+            stream.relearn |= always && stream.asked.remote != revision.asked.remote;
+            stream.asked = revision.asked;
+            stream.keys = revision.keys;
+            stream.fresh = revision.fresh;
+            stream.signal_latching(revision.latch);
+        }
+        termination.streams.extend(added);
+        termination.streams.sort_unstable_by_key(|stream| stream.id);
+        census.count_in(termination);
+        self.registry.census = census;
+    }
+
+    /// Orders what makes the workers run a context as it is now: new flows first, then what has changed for those that ran.
+    fn settle(&mut self, context: ContextId) {
+        let Ok(found) = self.registry.context(context) else { return };
+        let Some(worker) = found.worker else { return };
+        let terminations = found.terminations.clone();
+        for installing in [true, false] {
+            for id in &terminations {
+                let streams = self.registry.termination(*id).map_or(0, |found| found.streams.len());
+                (0..streams).for_each(|at| self.settle_stream(worker, *id, at, installing));
+            }
+        }
+    }
+
+    fn settle_stream(&mut self, worker: usize, id: TerminationId, at: usize, installing: bool) {
+        let Ok(termination) = self.registry.termination(id) else { return };
+        let stream = &termination.streams[at];
+        if installing != stream.told.is_none() {
+            return;
+        }
+        let shape = stream.shape(self.registry.facing(id, stream.id), self.latch);
+        if stream.told.as_ref() == Some(&shape) && stream.fresh.is_empty() {
+            return;
+        }
+        let Ok(termination) = self.registry.termination_mut(id) else { return };
+        let stream = &mut termination.streams[at];
+        let plan = stream.tell(shape);
+        let order = match installing {
+            true => Order::Install(stream.flow, Box::new(Flow::new(plan))),
+            false => Order::Change(stream.flow, Box::new(plan)),
+        };
+        self.links[worker].send(self.tickets.number(), order);
+    }
+
+    fn order_removal(&mut self, worker: Option<usize>, removed: Option<Termination>) {
+        let Some((link, removed)) = worker.and_then(|worker| self.links.get_mut(worker)).zip(removed) else {
+            return;
+        };
+        for stream in removed.streams {
+            if let Some(record) = link.flows.get_mut(stream.flow.0 as usize) {
+                record.leaving = true;
+            }
+            link.send(self.tickets.number(), Order::Remove(stream.flow));
+        }
+    }
+
+    /// Ends a command: wakes the workers that it concerns and names its ticket.
+    fn finish(&mut self) -> Ticket {
+        for (worker, link) in self.links.iter_mut().enumerate() {
+            if link.take_wake() {
+                self.sockets.opener.wake(worker);
+            }
+        }
+        self.tickets.end_command()
+    }
+
+    fn view(&self, id: TerminationId) -> Result<TerminationView, Refusal> {
+        let termination = self.registry.termination(id)?;
+        let streams = termination.streams.iter().map(|stream| self.local_stream(stream)).collect();
+        Ok(TerminationView { id, streams })
+    }
+
+    /// What peers are told of a stream.
+    pub(super) fn local_stream(&self, stream: &Stream) -> LocalStream {
+        let taken = stream.held.taken;
+        let rtp = SocketAddr::new(self.sockets.realms.address(taken).told(), taken.port);
+        let rtcp = match stream.asked.rtcp {
+            RtcpPorts::Pair => Some(SocketAddr::new(rtp.ip(), rtp.port() | 1)),
+            RtcpPorts::Mux => Some(rtp),
+            RtcpPorts::None => None,
+        };
+        let realm = self.sockets.realms.realm(stream.realm).name.clone();
+        LocalStream { stream: stream.id, realm, rtp, rtcp }
+    }
+}
+
+/// Open ports on a worker, for streams that are about to be made.
+#[derive(Debug)]
+struct Placed {
+    worker: Option<usize>,
+    held: Vec<Held>,
+}
+
+fn check_numbers(streams: &[(StreamId, StreamSpec)]) -> Result<(), Refusal> {
+    if streams.len() > super::MAX_STREAMS_PER_TERMINATION {
+        return Err(Refusal::TooManyStreams);
+    }
+    for (at, (id, _)) in streams.iter().enumerate() {
+        if streams[..at].iter().any(|(earlier, _)| earlier == id) {
+            return Err(Refusal::DuplicateStream(*id));
+        }
+    }
+    Ok(())
+}
+
+fn check_joins(moving: &Termination, joining: Option<&Termination>) -> Result<(), Refusal> {
+    let Some(joining) = joining else { return Ok(()) };
+    for stream in &moving.streams {
+        let namesake = joining.find(stream.id).map(|at| &joining.streams[at]);
+        if namesake.is_some_and(|other| !draft::joinable(other.asked.transport, stream.asked.transport)) {
+            return Err(Refusal::Unjoinable(stream.id));
+        }
+    }
+    Ok(())
+}

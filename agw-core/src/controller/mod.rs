@@ -1,0 +1,124 @@
+//! The one owner of contexts. It executes a front end's [`Command`](crate::command::Command)s: it checks, takes and opens ports, makes
+//! sessions of keys, works out what both sides of each stream have to do, and orders it from the workers.
+//!
+//! Every command is all or nothing (IQ-4): first everything is checked, room in the worker's queue included, then what can fail is
+//! taken, with what was taken given back on failure, and only then is anything changed; what follows cannot fail. The two
+//! terminations of a context are on one worker, which is chosen with the context's first stream. Ports are closed when the
+//! worker has said that their flow is gone, and rest before they are used again.
+//!
+//! Call [`Controller::set_now`] before anything else in a turn, then [`Gateway::execute`](crate::command::Gateway::execute) for each command, then
+//! [`Controller::poll_event`] until it has nothing more, and again after [`Controller::next_timeout`] or when a worker may have
+//! answered. Nothing here blocks, reads a clock or starts a thread.
+
+mod config;
+mod draft;
+mod execute;
+mod keys;
+mod links;
+mod poll;
+mod query;
+mod registry;
+mod sockets;
+mod stream;
+mod tickets;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{
+    ConfigError, ControllerConfig, LatchPolicy, Limits, MAX_STREAMS_PER_TERMINATION, MAX_WORKERS, SrtpRules,
+};
+pub use links::{ControllerLink, MIN_RING_ANSWERS, WorkerLink, rings};
+pub use query::{ContextView, Counts, StreamView, TRANSPORTS, TerminationDetail};
+pub use registry::MAX_TERMINATIONS_PER_CONTEXT;
+pub use sockets::MAX_FOREIGN_PORTS_PASSED;
+
+use crate::io::PortOpener;
+use crate::ports::Realms;
+use links::Link;
+use registry::Registry;
+use sockets::Sockets;
+use tickets::Tickets;
+
+/// Owns contexts, terminations and ports, and tells the workers what to do.
+#[derive(Debug)]
+pub struct Controller<O> {
+    sockets: Sockets<O>,
+    registry: Registry,
+    links: Vec<Link>,
+    tickets: Tickets,
+    srtp: SrtpRules,
+    latch: LatchPolicy,
+    limits: Limits,
+    now_ms: u64,
+    draining: bool,
+    /// Whose answers are looked at next.
+    next_link: usize,
+    answers_since_done: u32,
+}
+
+impl<O: PortOpener> Controller<O> {
+    /// A controller without contexts, for as many workers as there are links; worker `n` has the `n`-th.
+    ///
+    /// # Errors
+    /// What in the configuration cannot work.
+    pub fn new(config: ControllerConfig, opener: O, links: Vec<WorkerLink>) -> Result<Self, ConfigError> {
+        config::check(&config, links.len())?;
+        let realms = Realms::new(&config.realms, links.len())?;
+        let links = links
+            .into_iter()
+            .enumerate()
+            .map(|(worker, ends)| Link::new(ends, realms.ports_of(worker) as usize).ok_or(ConfigError::Ring))
+            .collect::<Result<Vec<Link>, ConfigError>>()?;
+        Ok(Self {
+            sockets: Sockets::new(realms, opener, config.limits.ports, config.port_reuse_delay_ms),
+            registry: Registry::default(),
+            links,
+            tickets: Tickets::new(),
+            srtp: config.srtp,
+            latch: config.latch,
+            limits: config.limits,
+            now_ms: 0,
+            draining: false,
+            next_link: 0,
+            answers_since_done: 0,
+        })
+    }
+
+    /// Milliseconds of a monotonic clock whose start means nothing. A time that goes back is not believed.
+    pub fn set_now(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
+    }
+
+    /// While draining no context is made; what there is goes on.
+    pub fn set_draining(&mut self, draining: bool) {
+        self.draining = draining;
+    }
+
+    /// When [`Controller::handle_timeout`] wants to be called, in the milliseconds of [`Controller::set_now`]: ports have rested enough.
+    /// Late calls cost nothing but metrics that are late: ports that are needed are looked after in passing.
+    pub fn next_timeout(&self) -> Option<u64> {
+        self.sockets.realms.next_refresh_ms()
+    }
+
+    /// Does what is due at this time.
+    pub fn handle_timeout(&mut self, now_ms: u64) {
+        self.set_now(now_ms);
+        self.sockets.realms.refresh(self.now_ms);
+    }
+
+    /// How large a worker's table of flows has to be: a flow has at least one port.
+    pub fn max_flows(&self, worker: usize) -> usize {
+        self.sockets.realms.ports_of(worker) as usize
+    }
+
+    /// What opens the ports.
+    pub fn opener(&self) -> &O {
+        &self.sockets.opener
+    }
+
+    /// What opens the ports.
+    pub fn opener_mut(&mut self) -> &mut O {
+        &mut self.sockets.opener
+    }
+}

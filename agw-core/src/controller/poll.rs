@@ -1,0 +1,84 @@
+//! What comes back from the workers. Answers free what they name: plans, flows with their keys, places, ports. All of it is freed
+//! here, on the control thread.
+
+use super::Controller;
+use crate::command::order::{Answer, FlowId};
+use crate::command::{Event, Notice, Observation, Ticket};
+use crate::io::PortOpener;
+use crate::model::StreamStatistics;
+
+/// After so many answers what is done is told even if there are more: a worker that never falls silent holds nobody up.
+const ANSWERS_BETWEEN_DONE: u32 = 64;
+
+impl<O: PortOpener> Controller<O> {
+    /// The next thing to tell a front end; `None` when there is nothing more now. [`Event::Done`] is told of the last command only when
+    /// several have been done since.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        while self.answers_since_done < ANSWERS_BETWEEN_DONE {
+            let Some((worker, answer)) = self.next_answer() else { break };
+            self.answers_since_done += 1;
+            if let Some(event) = self.handle_answer(worker, answer) {
+                return Some(event);
+            }
+        }
+        self.answers_since_done = 0;
+        self.tickets.take_done().map(Event::Done)
+    }
+
+    /// The next answer, from each worker in turn.
+    fn next_answer(&mut self) -> Option<(usize, Answer)> {
+        for _ in 0..self.links.len() {
+            let worker = self.next_link;
+            self.next_link = (worker + 1) % self.links.len();
+            if let Some(answer) = self.links[worker].receive() {
+                return Some((worker, answer));
+            }
+        }
+        None
+    }
+
+    fn handle_answer(&mut self, worker: usize, answer: Answer) -> Option<Event> {
+        match answer {
+            Answer::Done(order, _freed) => {
+                self.tickets.answered(order);
+                None
+            }
+            Answer::Removed { ticket, flow, statistics, remains: _freed } => {
+                let event = self.statistics_event(worker, ticket, flow, statistics);
+                self.tickets.answered(ticket);
+                if let Some(record) = self.links[worker].flows.try_remove(flow.0 as usize) {
+                    self.sockets.close(worker, record.held, self.now_ms);
+                }
+                event
+            }
+            Answer::Statistics(order, flow, statistics) => {
+                let event = self.statistics_event(worker, order, flow, statistics);
+                self.tickets.answered(order);
+                event
+            }
+            Answer::Notice(flow, what) => self.notice_event(worker, flow, what),
+        }
+    }
+
+    fn statistics_event(
+        &self,
+        worker: usize,
+        order: Ticket,
+        flow: FlowId,
+        statistics: StreamStatistics,
+    ) -> Option<Event> {
+        let record = self.links[worker].flow(flow)?;
+        Some(Event::Statistics {
+            ticket: self.tickets.command_of(order),
+            termination: record.termination,
+            stream: record.stream,
+            statistics,
+        })
+    }
+
+    /// What was noticed on a flow that has been subtracted since concerns nobody any more.
+    fn notice_event(&self, worker: usize, flow: FlowId, what: Observation) -> Option<Event> {
+        let record = self.links[worker].flow(flow).filter(|record| !record.leaving)?;
+        Some(Event::Notice(Notice { termination: record.termination, stream: record.stream, what }))
+    }
+}

@@ -1,0 +1,79 @@
+//! What a worker has noticed on a flow and not told yet: flags, so that no notice needs memory or is lost when the ring of
+//! answers is full. The same thing noticed twice before it was told is told once.
+
+use crate::command::Observation;
+use crate::model::{Component, Direction};
+use std::net::SocketAddr;
+
+/// The untold.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Notices {
+    latched: [Option<SocketAddr>; 2],
+    near_end: [bool; 2],
+    ended: [bool; 2],
+}
+
+const DIRECTIONS: [Direction; 2] = [Direction::Inbound, Direction::Outbound];
+
+const fn index(direction: Direction) -> usize {
+    match direction {
+        Direction::Inbound => 0,
+        Direction::Outbound => 1,
+    }
+}
+
+impl Notices {
+    /// Adds one.
+    pub(super) fn note(&mut self, observation: Observation) {
+        match observation {
+            Observation::Latched { component, source } => self.latched[component.index()] = Some(source),
+            Observation::KeyNearEnd(direction) => self.near_end[index(direction)] = true,
+            Observation::KeyEnded(direction) => self.ended[index(direction)] = true,
+        }
+    }
+
+    /// Takes one out, the oldest kind first.
+    pub(super) fn take(&mut self) -> Option<Observation> {
+        for component in [Component::Rtp, Component::Rtcp] {
+            if let Some(source) = self.latched[component.index()].take() {
+                return Some(Observation::Latched { component, source });
+            }
+        }
+        for direction in DIRECTIONS {
+            if std::mem::take(&mut self.near_end[index(direction)]) {
+                return Some(Observation::KeyNearEnd(direction));
+            }
+            if std::mem::take(&mut self.ended[index(direction)]) {
+                return Some(Observation::KeyEnded(direction));
+            }
+        }
+        None
+    }
+
+    /// Whether nothing is left to tell.
+    pub(super) fn is_empty(&self) -> bool {
+        self.latched == [None; 2] && self.near_end == [false; 2] && self.ended == [false; 2]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_notice_comes_out_once() {
+        let source = "192.0.2.1:1000".parse().unwrap();
+        let all = [
+            Observation::Latched { component: Component::Rtcp, source },
+            Observation::KeyNearEnd(Direction::Inbound),
+            Observation::KeyEnded(Direction::Inbound),
+            Observation::KeyEnded(Direction::Outbound),
+        ];
+        let mut notices = Notices::default();
+        all.into_iter().chain(all).for_each(|observation| notices.note(observation));
+        assert!(!notices.is_empty());
+        let told: Vec<_> = std::iter::from_fn(|| notices.take()).collect();
+        assert_eq!(told, all);
+        assert!(notices.is_empty());
+    }
+}

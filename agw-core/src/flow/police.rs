@@ -1,0 +1,117 @@
+//! Who and what may pass: the gate that [`Mode`] sets and the sources that are listened to (RLY-3). Both are asked before anything costs
+//! work.
+//!
+//! Where the controller says nothing of sources, we are stricter than H.248 has to be, so that a stranger's packets change nothing: a
+//! stream whose packets authenticate is open to any source, every other stream only to the address that it sends to. A filter
+//! (H.248.43) that names addresses takes the place of that rule until an address has been learned. RTCP passes the gate in every mode but Inactive and
+//! Loopback, because endpoints go on reporting while media is held (RFC 3264 section 5.1).
+
+use super::latch::Latch;
+use crate::model::{Mode, SourceFilter};
+use std::net::SocketAddr;
+
+/// Whether the gate lets a packet from the peer into the context. In Loopback it enters, and leaves where it came from.
+pub(super) const fn may_enter(mode: Mode, is_rtcp: bool) -> bool {
+    match mode {
+        Mode::SendReceive | Mode::ReceiveOnly | Mode::Loopback => true,
+        Mode::SendOnly => is_rtcp,
+        Mode::Inactive => false,
+    }
+}
+
+/// Whether the gate lets a packet of the context out to the peer.
+pub(super) const fn may_leave(mode: Mode, is_rtcp: bool) -> bool {
+    match mode {
+        Mode::SendReceive | Mode::SendOnly => true,
+        Mode::ReceiveOnly => is_rtcp,
+        Mode::Inactive | Mode::Loopback => false,
+    }
+}
+
+/// Whether `source` may be listened to at all.
+pub(super) fn source_accepted(
+    filter: &SourceFilter,
+    latch: &Latch,
+    signalled: Option<SocketAddr>,
+    authenticates: bool,
+    source: SocketAddr,
+) -> bool {
+    if !filter.address.is_none_or(|mask| mask.contains(source.ip()))
+        || !filter.ports.is_none_or(|range| range.contains(source.port()))
+    {
+        return false;
+    }
+    if authenticates || latch.is_armed() {
+        return true;
+    }
+    match (latch.learned(), signalled) {
+        (Some(learned), _) => source == learned,
+        (None, _) if filter.address.is_some() => true,
+        (None, Some(remote)) if filter.ports.is_some() => source.ip() == remote.ip(),
+        (None, Some(remote)) => source == remote,
+        (None, None) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::order::Latching;
+    use crate::model::{AddressMask, PortRange};
+
+    #[test]
+    fn media_passes_as_the_mode_says_and_reports_pass_while_it_is_held() {
+        use Mode::{Inactive, Loopback, ReceiveOnly, SendOnly, SendReceive};
+        let enters = |mode| (may_enter(mode, false), may_enter(mode, true));
+        let leaves = |mode| (may_leave(mode, false), may_leave(mode, true));
+        assert_eq!(enters(SendReceive), (true, true));
+        assert_eq!(enters(ReceiveOnly), (true, true));
+        assert_eq!(enters(SendOnly), (false, true));
+        assert_eq!(enters(Inactive), (false, false));
+        assert_eq!(enters(Loopback), (true, true));
+        assert_eq!(leaves(SendReceive), (true, true));
+        assert_eq!(leaves(ReceiveOnly), (false, true));
+        assert_eq!(leaves(SendOnly), (true, true));
+        assert_eq!(leaves(Inactive), (false, false));
+        assert_eq!(leaves(Loopback), (false, false));
+    }
+
+    #[test]
+    fn without_a_filter_only_the_remote_address_is_heard() {
+        let remote: SocketAddr = "192.0.2.1:1000".parse().unwrap();
+        let other_port: SocketAddr = "192.0.2.1:1001".parse().unwrap();
+        let (none, latch) = (SourceFilter::default(), Latch::default());
+        assert!(source_accepted(&none, &latch, Some(remote), false, remote));
+        assert!(!source_accepted(&none, &latch, Some(remote), false, other_port));
+        assert!(!source_accepted(&none, &latch, None, false, remote), "no remote yet");
+        assert!(source_accepted(&none, &latch, Some(remote), true, other_port), "it will authenticate");
+    }
+
+    #[test]
+    fn a_filter_binds_everybody_and_replaces_the_default() {
+        let remote: SocketAddr = "192.0.2.1:1000".parse().unwrap();
+        let near: SocketAddr = "192.0.2.9:5".parse().unwrap();
+        let far: SocketAddr = "198.51.100.1:1000".parse().unwrap();
+        let latch = Latch::default();
+        let address =
+            SourceFilter { address: AddressMask::new("192.0.2.0".parse().unwrap(), 24), ports: None };
+        assert!(source_accepted(&address, &latch, Some(remote), false, near));
+        assert!(!source_accepted(&address, &latch, Some(remote), true, far), "even if it would authenticate");
+        let ports = SourceFilter { address: None, ports: PortRange::new(1000, 1010) };
+        assert!(source_accepted(&ports, &latch, Some(remote), false, "192.0.2.1:1010".parse().unwrap()));
+        assert!(!source_accepted(&ports, &latch, Some(remote), false, far));
+    }
+
+    #[test]
+    fn an_armed_latch_opens_the_door_and_a_learned_address_shuts_it() {
+        let peer: SocketAddr = "203.0.113.5:4000".parse().unwrap();
+        let stranger: SocketAddr = "203.0.113.6:4000".parse().unwrap();
+        let none = SourceFilter::default();
+        let mut latch = Latch::default();
+        latch.install(Latching::Once);
+        assert!(source_accepted(&none, &latch, None, false, peer));
+        latch.learn(peer);
+        assert!(source_accepted(&none, &latch, None, false, peer));
+        assert!(!source_accepted(&none, &latch, Some(stranger), false, stranger));
+    }
+}

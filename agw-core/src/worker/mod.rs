@@ -1,0 +1,223 @@
+//! The worker: the loop that moves packets. One turn reaps a batch, runs it through its stages, sends it, does what the clock asks,
+//! obeys the controller, and publishes what it counted. All memory is taken when it is made; flows and keys are allocated by the controller and go
+//! back to it. A worker never refuses an order and never loses an answer: it takes an order only when there is room to answer it.
+//!
+//! ```text
+//!   orders --> [obey] --> table of flows <-- stages: enter, unprotect, accept, leave, protect, settle
+//!  answers <-- [tell]                        ^ reap                                         | send
+//!                                            +------------------- PacketIo -----------------+
+//! ```
+//!
+//! A thread of the binary calls [`Worker::turn`] for ever; tests call it on a pretend network. Nothing here reads a clock but the
+//! backend's.
+
+mod batch;
+pub mod stats;
+pub mod table;
+mod timers;
+
+use crate::command::Ticket;
+use crate::command::order::{Answer, FlowId, FlowPlan, Numbered, Order};
+use crate::flow::Flow;
+use crate::io::{Batch, Now, PacketIo};
+use crate::model::{Leg, StreamStatistics};
+use batch::{Stages, Workplace};
+use rtrb::{Consumer, Producer};
+use stats::{Counter, DropReason, PacketKind, Tally, WorkerCounters};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use table::FlowTable;
+use timers::Rounds;
+
+/// The most orders obeyed in one turn, so that a flood of commands does not delay media.
+const MAX_ORDERS_PER_TURN: usize = 32;
+/// The longest wait while answers cannot be told because their ring is full.
+const BLOCKED_WAIT: Duration = Duration::from_millis(5);
+
+/// What a worker is made with.
+#[derive(Debug, Clone)]
+pub struct WorkerSetup {
+    /// How many flows it can hold: [`FlowId`]s are below this.
+    pub flows: usize,
+    /// The leg of each local address, by [`PortKey::address`](crate::command::order::PortKey::address).
+    pub legs: Vec<Leg>,
+}
+
+/// A worker with its flows.
+#[derive(Debug)]
+pub struct Worker<Io> {
+    io: Io,
+    batch: Batch,
+    stages: Stages,
+    table: FlowTable,
+    tally: Tally,
+    published: Arc<WorkerCounters>,
+    orders: Consumer<Numbered>,
+    answers: Producer<Answer>,
+    /// Flows with something to tell, each once; never longer than the table.
+    talkative: Vec<FlowId>,
+    rounds: Rounds,
+    /// Lost in receive queues, by local address; cleared each time it is counted.
+    losses: Box<[u64]>,
+    legs: Box<[Leg]>,
+    began: Option<Now>,
+}
+
+impl<Io: PacketIo> Worker<Io> {
+    /// A worker on a backend, with its ends of the rings.
+    pub fn new(io: Io, setup: &WorkerSetup, orders: Consumer<Numbered>, answers: Producer<Answer>) -> Self {
+        let table = FlowTable::new(setup.flows, setup.legs.len());
+        Self {
+            io,
+            batch: Batch::new(),
+            stages: Stages::new(&setup.legs),
+            talkative: Vec::with_capacity(table.capacity()),
+            table,
+            tally: Tally::new(),
+            published: Arc::new(WorkerCounters::new()),
+            orders,
+            answers,
+            rounds: Rounds::default(),
+            losses: vec![0; setup.legs.len()].into(),
+            legs: setup.legs.as_slice().into(),
+            began: None,
+        }
+    }
+
+    /// Where its numbers are published.
+    pub fn counters(&self) -> Arc<WorkerCounters> {
+        Arc::clone(&self.published)
+    }
+
+    /// One turn: waits at most `wait` for packets or orders, and does all that they ask.
+    ///
+    /// # Errors
+    /// The backend is broken; the worker cannot go on.
+    pub fn turn(&mut self, wait: Duration) -> io::Result<()> {
+        let wait = if self.is_blocked() {
+            wait.min(BLOCKED_WAIT)
+        } else if self.orders.is_empty() {
+            wait
+        } else {
+            Duration::ZERO
+        };
+        self.io.reap(&mut self.batch, wait)?;
+        let woke = self.batch.now;
+        let began = *self.began.get_or_insert(woke);
+        if self.batch.filled > 0 {
+            self.relay();
+        }
+        self.count_losses();
+        self.rounds.visit(woke, &mut self.table, &mut self.tally, &mut self.talkative);
+        self.obey(woke);
+        self.tell();
+        let done = self.io.now();
+        self.tally.add(Counter::Turns, 1);
+        self.tally.add(Counter::BusyUs, done.0.saturating_sub(woke.0));
+        self.tally.set(Counter::ElapsedUs, done.0.saturating_sub(began.0));
+        self.tally.set(Counter::Flows, self.table.installed() as u64);
+        self.published.publish(&self.tally);
+        Ok(())
+    }
+
+    /// Runs the batch through its stages and sends it.
+    fn relay(&mut self) {
+        let mut place =
+            Workplace { table: &mut self.table, tally: &mut self.tally, talkative: &mut self.talkative };
+        self.stages.process(&mut self.batch, &mut place);
+        self.io.send(&mut self.batch);
+        let sent_at = self.io.now();
+        self.stages.settle(&mut self.batch, sent_at, &mut place);
+    }
+
+    fn count_losses(&mut self) {
+        self.io.take_losses(&mut self.losses);
+        for (lost, leg) in self.losses.iter_mut().zip(&self.legs) {
+            let lost = std::mem::take(lost);
+            self.tally.add(Counter::Received(*leg, PacketKind::Other), lost);
+            self.tally.add(Counter::Dropped(*leg, DropReason::ReceiveOverflow), lost);
+        }
+    }
+
+    /// Something waits to be told, and the ring is full.
+    fn is_blocked(&self) -> bool {
+        self.answers.is_full() && !(self.talkative.is_empty() && self.orders.is_empty())
+    }
+
+    fn obey(&mut self, now: Now) {
+        for _ in 0..MAX_ORDERS_PER_TURN {
+            if self.orders.is_empty() {
+                return;
+            }
+            if self.answers.is_full() {
+                self.tally.add(Counter::AnswersFull, 1);
+                return;
+            }
+            let Ok(Numbered { ticket, order }) = self.orders.pop() else { return };
+            let answer = match order {
+                Order::Install(id, flow) => self.install(ticket, id, flow, now),
+                Order::Change(id, plan) => self.change(ticket, id, plan),
+                Order::Remove(id) => self.remove(ticket, id, now),
+                Order::Read(id) => match self.table.get(id) {
+                    Some(flow) => Answer::Statistics(ticket, id, flow.statistics(now)),
+                    None => Answer::Done(ticket, None),
+                },
+            };
+            // There is room: this is the ring's only producer, and it has just looked.
+            let told = self.answers.push(answer);
+            debug_assert!(told.is_ok(), "an answer was lost");
+        }
+    }
+
+    /// A flow for which there is no place goes straight back: the controller has a bug, and it shall not cost memory.
+    fn install(&mut self, ticket: Ticket, id: FlowId, mut flow: Box<Flow>, now: Now) -> Answer {
+        flow.installed(now);
+        match self.table.install(id, flow) {
+            Ok(()) => Answer::Done(ticket, None),
+            Err(remains) => {
+                debug_assert!(false, "{id:?} is taken or beyond the table");
+                let statistics = StreamStatistics::default();
+                Answer::Removed { ticket, flow: id, statistics, remains }
+            }
+        }
+    }
+
+    fn change(&mut self, ticket: Ticket, id: FlowId, mut plan: Box<FlowPlan>) -> Answer {
+        self.table.stop_listening(id);
+        if let Some(flow) = self.table.get_mut(id) {
+            flow.change(&mut plan);
+        }
+        self.table.listen(id);
+        Answer::Done(ticket, Some(plan))
+    }
+
+    fn remove(&mut self, ticket: Ticket, id: FlowId, now: Now) -> Answer {
+        let Some(mut remains) = self.table.remove(id) else { return Answer::Done(ticket, None) };
+        if remains.notices_listed {
+            // Rare; and the place may be given to another flow before the list is told.
+            self.talkative.retain(|listed| *listed != id);
+        }
+        self.tally.add(Counter::Lost(remains.plan.leg), remains.take_lost());
+        let statistics = remains.statistics(now);
+        Answer::Removed { ticket, flow: id, statistics, remains }
+    }
+
+    /// Tells what was noticed, as far as there is room; the rest stays with its flows.
+    fn tell(&mut self) {
+        while let Some(&id) = self.talkative.last() {
+            while let Some(flow) = self.table.get_mut(id).filter(|flow| flow.has_notices()) {
+                if self.answers.is_full() {
+                    return;
+                }
+                let Some(observation) = flow.take_notice() else { break };
+                let told = self.answers.push(Answer::Notice(id, observation));
+                debug_assert!(told.is_ok(), "a notice was lost");
+            }
+            if let Some(flow) = self.table.get_mut(id) {
+                flow.notices_listed = false;
+            }
+            self.talkative.pop();
+        }
+    }
+}
