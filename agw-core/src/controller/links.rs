@@ -105,8 +105,7 @@ impl Link {
 
     /// Sends an order for which there is room, see [`Link::check_room`].
     pub(super) fn send(&mut self, ticket: Ticket, order: Order) {
-        // A worker that has orders to take in was woken for them, and takes in all before it sleeps.
-        self.wake |= self.ends.orders.slots() == self.ends.orders.buffer().capacity();
+        self.wake = true;
         self.outstanding += 1;
         let pushed = self.ends.orders.push(Numbered { ticket, order });
         debug_assert!(pushed.is_ok(), "room was checked before anything was changed");

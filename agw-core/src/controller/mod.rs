@@ -35,6 +35,7 @@ pub use sockets::MAX_FOREIGN_PORTS_PASSED;
 
 use crate::io::PortOpener;
 use crate::ports::Realms;
+use crate::worker::WorkerSetup;
 use links::Link;
 use registry::Registry;
 use sockets::Sockets;
@@ -107,9 +108,11 @@ impl<O: PortOpener> Controller<O> {
         self.sockets.realms.refresh(self.now_ms);
     }
 
-    /// How large a worker's table of flows has to be: a flow has at least one port.
-    pub fn max_flows(&self, worker: usize) -> usize {
-        self.sockets.realms.ports_of(worker) as usize
+    /// What a worker must be made with to fit this controller.
+    pub fn worker_setup(&self, worker: usize) -> WorkerSetup {
+        let legs = self.sockets.realms.addresses().iter().map(|(_, leg)| *leg).collect();
+        // A flow has at least one port.
+        WorkerSetup { flows: self.sockets.realms.ports_of(worker) as usize, legs }
     }
 
     /// What opens the ports.

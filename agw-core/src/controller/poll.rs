@@ -46,9 +46,7 @@ impl<O: PortOpener> Controller<O> {
             Answer::Removed { ticket, flow, statistics, remains: _freed } => {
                 let event = self.statistics_event(worker, ticket, flow, statistics);
                 self.tickets.answered(ticket);
-                if let Some(record) = self.links[worker].flows.try_remove(flow.0 as usize) {
-                    self.sockets.close(worker, record.held, self.now_ms);
-                }
+                self.free(worker, flow);
                 event
             }
             Answer::Statistics(order, flow, statistics) => {
@@ -57,6 +55,17 @@ impl<O: PortOpener> Controller<O> {
                 event
             }
             Answer::Notice(flow, what) => self.notice_event(worker, flow, what),
+        }
+    }
+
+    /// Frees what a flow had that its worker has let go.
+    fn free(&mut self, worker: usize, flow: FlowId) {
+        let link = &mut self.links[worker];
+        let record = link.flow(flow).copied().filter(|record| record.leaving);
+        debug_assert!(record.is_some(), "{flow:?} was let go unasked");
+        if let Some(record) = record {
+            link.flows.remove(flow.0 as usize);
+            self.sockets.close(worker, record.held, self.now_ms);
         }
     }
 

@@ -125,8 +125,9 @@ impl<O: PortOpener> Controller<O> {
         (0..self.sockets.realms.len()).map(|realm| self.sockets.realms.realm(realm).partition()).collect()
     }
 
-    /// All local addresses: [`PortKey::address`](crate::command::order::PortKey::address) points into them.
-    pub fn local_addresses(&self) -> &[IpAddr] {
+    /// The local addresses of all realms, with the side that they face:
+    /// [`PortKey::address`](crate::command::order::PortKey::address) points into them.
+    pub fn local_addresses(&self) -> &[(IpAddr, Leg)] {
         self.sockets.realms.addresses()
     }
 

@@ -153,28 +153,28 @@ pub(crate) struct Wanted {
 pub(crate) struct Realms {
     realms: Box<[Realm]>,
     default: Option<usize>,
-    addresses: Box<[IpAddr]>,
+    addresses: Box<[(IpAddr, Leg)]>,
 }
 
 impl Realms {
     /// Checks the configuration and makes the pools, all ports free.
     pub(crate) fn new(configs: &[RealmConfig], workers: usize) -> Result<Self, RealmError> {
         check(configs)?;
-        let mut addresses: Vec<IpAddr> = Vec::new();
-        for address in configs.iter().flat_map(|config| &config.addresses) {
-            if !addresses.contains(&address.bind) {
-                addresses.push(address.bind);
-            }
-        }
+        let addresses: Vec<(IpAddr, Leg)> = configs
+            .iter()
+            .flat_map(|config| config.addresses.iter().map(|address| (address.bind, config.leg)))
+            .collect();
         if addresses.len() > MAX_LOCAL_ADDRESSES {
             return Err(RealmError::TooManyAddresses);
         }
-        let realms = configs
-            .iter()
-            .map(|config| Realm::new(config, workers, &addresses))
-            .collect::<Result<Box<[Realm]>, RealmError>>()?;
+        let mut first_index = 0;
+        let mut realms = Vec::with_capacity(configs.len());
+        for config in configs {
+            realms.push(Realm::new(config, workers, first_index)?);
+            first_index += config.addresses.len();
+        }
         let default = configs.iter().position(|config| config.default);
-        Ok(Self { realms, default, addresses: addresses.into() })
+        Ok(Self { realms: realms.into(), default, addresses: addresses.into() })
     }
 
     pub(crate) fn find(&self, name: &RealmName) -> Option<usize> {
@@ -193,8 +193,9 @@ impl Realms {
         &self.realms[realm]
     }
 
-    /// All local addresses; [`PortKey::address`] points into them.
-    pub(crate) fn addresses(&self) -> &[IpAddr] {
+    /// The local addresses of all realms with the side they face; [`PortKey::address`] points into them. Two realms at one address
+    /// (with different ports) are two entries.
+    pub(crate) fn addresses(&self) -> &[(IpAddr, Leg)] {
         &self.addresses
     }
 
@@ -283,16 +284,16 @@ impl Realms {
 }
 
 impl Realm {
-    fn new(config: &RealmConfig, workers: usize, addresses: &[IpAddr]) -> Result<Self, RealmError> {
+    fn new(config: &RealmConfig, workers: usize, first_index: usize) -> Result<Self, RealmError> {
         let partition = Partition::new(config.ports, workers)
             .ok_or_else(|| RealmError::TooFewPorts(config.name.clone(), workers))?;
         let share =
             |worker| Share::new(partition.places(worker), |place| partition.port_at(worker, place).is_some());
-        let pool = |address: &LocalAddress| {
-            let index = addresses.iter().position(|bind| *bind == address.bind).unwrap_or_default();
-            Pool { address: *address, index: index as u16, shares: (0..workers).map(share).collect() }
+        let pool = |(at, address): (usize, &LocalAddress)| {
+            let index = (first_index + at) as u16;
+            Pool { address: *address, index, shares: (0..workers).map(share).collect() }
         };
-        let pools = config.addresses.iter().map(pool).collect();
+        let pools = config.addresses.iter().enumerate().map(pool).collect();
         Ok(Self { name: config.name.clone(), leg: config.leg, dscp: config.dscp, partition, pools })
     }
 
@@ -462,17 +463,19 @@ mod tests {
     }
 
     #[test]
-    fn realms_of_one_address_share_its_place_in_the_list() {
+    fn each_address_of_each_realm_has_its_place_in_the_list() {
         let configs =
             [realm("a", &["127.0.0.1", "::1"], 10_000, 10_999), realm("b", &["127.0.0.1"], 11_000, 11_999)];
         let mut realms = Realms::new(&configs, 1).unwrap();
-        assert_eq!(realms.addresses().len(), 2);
-        let a = realms.take(0, 0, any(Family::V4, Width::Pair), 0).unwrap();
-        let b = realms.take(1, 0, any(Family::V4, Width::Pair), 0).unwrap();
-        let v6 = realms.take(0, 0, any(Family::V6, Width::Single), 0).unwrap();
-        assert_eq!(realms.key(a).address, realms.key(b).address);
-        assert_eq!(realms.key(v6).address, 1);
-        assert_eq!(realms.take(1, 0, any(Family::V6, Width::Single), 0), None);
+        assert_eq!(realms.addresses().len(), 3);
+        let mut index = |realm, family| {
+            let taken = realms.take(realm, 0, any(family, Width::Pair), 0)?;
+            Some(realms.key(taken).address)
+        };
+        assert_eq!(index(0, Family::V4), Some(0));
+        assert_eq!(index(0, Family::V6), Some(1));
+        assert_eq!(index(1, Family::V4), Some(2));
+        assert_eq!(index(1, Family::V6), None);
     }
 
     #[test]

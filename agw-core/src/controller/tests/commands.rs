@@ -380,15 +380,14 @@ fn lists_come_in_pages_and_counts_follow() {
 }
 
 #[test]
-fn a_worker_is_woken_once_for_what_it_has_not_seen() {
-    let mut bench = Bench::new(1);
+fn a_worker_is_woken_once_for_each_command_that_concerns_it() {
+    let mut bench = Bench::new(2);
     let context = bench.context();
     let streams = (1..=3).map(|id| (StreamId(id), spec("access", AVP))).collect();
     bench.try_add(context, streams).unwrap();
     assert_eq!(bench.controller.opener().wakes, [0]);
     bench.add(context, spec("core", AVP));
-    assert_eq!(bench.controller.opener().wakes, [0]);
-    bench.turn();
-    bench.execute(Command::RemoveContext(context)).unwrap();
+    let attributes = ContextAttributes::default();
+    bench.execute(Command::SetAttributes(context, attributes)).unwrap();
     assert_eq!(bench.controller.opener().wakes, [0, 0]);
 }

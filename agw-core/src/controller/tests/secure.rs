@@ -65,7 +65,7 @@ fn srtp_without_keys_is_relayed_until_somebody_has_keys() {
 }
 
 #[test]
-fn an_address_learned_before_packets_had_to_prove_themselves_is_forgotten() {
+fn an_address_learned_before_packets_had_to_prove_themselves_is_learned_anew() {
     let mut bench = Bench::new(1);
     let context = bench.context();
     let latch = StreamSpec { latch: Some(LatchAction::Latch), ..spec("access", AVP) };
