@@ -11,7 +11,7 @@ mod round_trip;
 use crate::command::Observation;
 use crate::command::order::{FlowPlan, Latching, PortKey, Treatment};
 use crate::io::{Now, PortHandle};
-use crate::model::{Component, Direction, Mode, StreamStatistics};
+use crate::model::{Component, Direction, StreamStatistics};
 use crate::wire::demux::{Protocol, protocol_of};
 use crate::wire::rtcp::Compound;
 use crate::wire::rtp::RtpHeader;
@@ -228,12 +228,13 @@ impl Flow {
         }
     }
 
-    /// Where a packet of the context leaves to the peer, or why it does not.
+    /// Whether a packet of the context may leave to the peer. `own`: it is the peer's own, on its way back.
+    pub(crate) const fn may_leave(&self, class: Class, own: bool) -> bool {
+        own || police::may_leave(self.plan.mode, class.is_control())
+    }
+
+    /// Where a packet leaves to the peer.
     pub(crate) fn exit(&self, class: Class) -> Result<(PortHandle, SocketAddr), DropReason> {
-        // In loopback the packet is the peer's own.
-        if self.plan.mode != Mode::Loopback && !police::may_leave(self.plan.mode, class.is_control()) {
-            return Err(DropReason::Gate);
-        }
         let component = if class.is_control() && !self.plan.mux { Component::Rtcp } else { Component::Rtp };
         let binding = self.plan.ports[component.index()].ok_or(DropReason::NoRtcpPort)?;
         let to = self.destination(component).ok_or(DropReason::NoRemote)?;

@@ -321,13 +321,8 @@ fn enter(lane: &mut Lane, slot: &Slot, legs: &[Leg], place: &mut Workplace<'_>) 
         return Err(DropReason::NoPeer);
     }
     (lane.exit, lane.exit_leg, lane.exit_kind) = (exit, exit_flow.plan.leg, exit_flow.kind(class));
-    // Asked before the work of decrypting; where to, and once more whether, is asked when the packet has proven good.
-    if let Err(reason) = exit_flow.exit(class)
-        && reason == DropReason::Gate
-    {
-        return Err(reason);
-    }
-    Ok(())
+    // Asked before the work of decrypting; where it goes is asked when the packet has proven good.
+    if exit_flow.may_leave(class, loops) { Ok(()) } else { Err(DropReason::Gate) }
 }
 
 /// Flows pass packets only when each names the other, so that a place used again never hears of an older call; and RTP never

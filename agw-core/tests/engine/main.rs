@@ -1,0 +1,96 @@
+//! The engine's behaviours, each tried on the pretend network and on real sockets over loopback.
+
+mod chaos;
+mod control;
+mod ground;
+mod relay;
+mod rig;
+mod security;
+
+use ground::{Epoll, Sim};
+use rig::Rig;
+
+macro_rules! on_every_ground {
+    ($($module:ident :: { $($case:ident),* $(,)? }),* $(,)?) => {
+        mod on_the_pretend_network {
+            use super::*;
+            $($(#[test] fn $case() { crate::$module::$case(&mut Rig::<Sim>::new()); })*)*
+        }
+        mod on_epoll {
+            use super::*;
+            $($(#[test] fn $case() { crate::$module::$case(&mut Rig::<Epoll>::new()); })*)*
+        }
+    };
+}
+
+on_every_ground! {
+    relay::{
+        plain_rtp_and_rtcp_cross_unchanged_both_ways,
+        srtp_becomes_rtp_and_rtp_becomes_srtp,
+        srtp_meets_srtp_of_other_keys,
+        every_suite_passes_both_ways,
+        a_relay_passes_any_datagram_byte_for_byte,
+        ipv4_meets_ipv6,
+        rtcp_shares_the_port_on_one_side_only,
+        loopback_sends_media_home,
+        rollover_counters_turn_many_times,
+        packets_of_one_stream_in_one_batch_stay_right,
+        an_oversized_datagram_is_dropped,
+    },
+    security::{
+        swapped_keys_pass_nothing,
+        a_corrupted_and_a_replayed_packet_never_come_out,
+        strangers_change_nothing_on_a_plain_call,
+        strangers_change_nothing_on_a_secure_call,
+        nobody_is_heard_before_the_remote_address_is_known,
+        a_secure_stream_learns_from_authentic_packets_only,
+        rtp_and_rtcp_are_learned_apart,
+        a_plain_stream_learns_from_the_first_packet_that_looks_right,
+        relatching_moves_the_stream_once,
+        a_filter_shuts_out_even_those_who_authenticate,
+        garbage_is_counted_and_goes_nowhere,
+        a_missing_key_passes_nothing,
+        rtp_without_room_for_another_source_is_refused,
+    },
+    control::{
+        gates_follow_the_mode,
+        reports_pass_while_media_is_held,
+        a_packet_without_a_way_out_is_counted,
+        a_change_keeps_counters_and_keys_and_moves_the_destination,
+        a_change_of_keys_takes_effect_and_gives_the_old_ones_back,
+        removal_in_the_middle_of_traffic,
+        a_place_used_again_never_hears_of_the_call_before,
+        the_end_of_a_key_is_told_once_and_holds,
+        statistics_say_what_happened,
+        a_send_that_fails_is_a_drop,
+        a_full_receive_queue_is_a_drop,
+        lengths_are_counted_in_bytes_of_the_wire,
+    },
+}
+
+#[test]
+fn answers_and_notices_survive_a_full_ring() {
+    control::answers_and_notices_survive_a_full_ring(&mut Rig::<Sim>::with_rings(64, 2));
+}
+
+#[test]
+fn a_full_send_queue_is_a_drop() {
+    control::a_full_send_queue_is_a_drop(&mut Rig::<Sim>::new());
+}
+
+#[test]
+fn time_inside_is_measured() {
+    control::time_inside_is_measured(&mut Rig::<Sim>::new());
+}
+
+#[test]
+fn a_waiting_worker_is_woken_for_an_order() {
+    control::a_waiting_worker_is_woken_for_an_order(&mut Rig::<Epoll>::new());
+}
+
+#[test]
+fn traffic_at_random_leaves_nothing_behind() {
+    for seed in 1..=20 {
+        chaos::traffic_at_random_leaves_nothing_behind(seed);
+    }
+}
