@@ -167,9 +167,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_target_of_the_manifest_is_known_and_has_its_file() {
+    fn every_target_has_its_line_in_the_manifest_and_every_seed_its_target() {
         let targets = known_targets().unwrap();
-        assert!(targets.contains(&"iq_sdp".to_owned()), "{targets:?}");
+        let manifest = fs::read_to_string(place::root().join(MANIFEST)).unwrap();
+        for folder in fs::read_dir(place::root().join("fuzz/targets")).unwrap() {
+            for file in fs::read_dir(folder.unwrap().path()).unwrap() {
+                let path = file.unwrap().path();
+                let path = path.strip_prefix(place::root().join("fuzz")).unwrap().display().to_string();
+                assert!(manifest.contains(&format!("path = \"{path}\"")), "{path}");
+            }
+        }
+        for seeds in fs::read_dir(place::root().join("fuzz/seeds")).unwrap() {
+            let name = seeds.unwrap().file_name().into_string().unwrap();
+            assert!(targets.contains(&name), "{name}");
+        }
     }
 
     #[test]
