@@ -1,4 +1,6 @@
 use super::*;
+use crate::controller::links::FlowRecord;
+use crate::controller::stream::Stream;
 
 #[test]
 fn calls_that_come_and_go_leave_memory_and_ports_where_they_were() {
@@ -41,10 +43,6 @@ fn a_worker_that_stands_still_bounds_what_waits_for_it() {
 
 #[test]
 fn the_memory_of_a_stream_is_known() {
-    assert!(
-        size_of::<super::super::stream::Stream>() <= 384,
-        "{}",
-        size_of::<super::super::stream::Stream>()
-    );
-    assert!(size_of::<super::super::links::FlowRecord>() <= 32);
+    assert!(size_of::<Stream>() <= 384, "{}", size_of::<Stream>());
+    assert!(size_of::<FlowRecord>() <= 32);
 }
