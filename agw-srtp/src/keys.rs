@@ -251,23 +251,18 @@ impl KeyUse {
         }
     }
 
-    /// Whether nothing more may be protected or accepted under the key.
-    pub fn is_ended(&self) -> bool {
-        self.rtp_packets >= self.rtp_limit_packets || self.rtcp_packets >= self.rtcp_limit_packets
-    }
-
     /// How far the key is used up: whichever of SRTP and SRTCP comes first decides (RFC 3711 section 9.2).
     pub fn state(&self) -> LifetimeState {
-        let is_near = |used: u64, limit: u64| used >= limit - limit / 10;
-        if self.is_ended() {
-            LifetimeState::Ended
-        } else if is_near(self.rtp_packets, self.rtp_limit_packets)
-            || is_near(self.rtcp_packets, self.rtcp_limit_packets)
-        {
-            LifetimeState::NearEnd
-        } else {
-            LifetimeState::Fresh
-        }
+        let of = |used: u64, limit: u64| {
+            if used >= limit {
+                LifetimeState::Ended
+            } else if used >= limit - limit / 10 {
+                LifetimeState::NearEnd
+            } else {
+                LifetimeState::Fresh
+            }
+        };
+        of(self.rtp_packets, self.rtp_limit_packets).max(of(self.rtcp_packets, self.rtcp_limit_packets))
     }
 }
 

@@ -9,7 +9,7 @@ mod dialer;
 pub mod ng;
 pub mod sdp;
 
-pub use dialer::{Dialer, MAX_WINDOW};
+pub use dialer::{DialError, Dialer, MAX_WINDOW};
 
 use crate::calls::{CallPlan, Established};
 use std::fmt;
@@ -26,7 +26,7 @@ pub const MAX_TRANSMISSIONS: u32 = 5;
 #[derive(Debug)]
 pub enum Event {
     /// The call is up: media may flow.
-    Up(Established),
+    Up(Box<Established>),
     /// The call is gone from the gateway.
     Down {
         /// The call's number.

@@ -7,6 +7,18 @@
 
 pub mod calls;
 pub mod control;
+pub mod endpoints;
+mod flow;
+pub mod generator;
+pub mod html;
+pub mod measure;
 pub mod pace;
 pub mod payload;
+pub mod process;
+pub mod report;
+pub mod rtp;
+pub mod run;
+pub mod search;
+pub mod setup;
+mod shard;
 pub mod tally;

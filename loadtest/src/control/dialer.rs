@@ -1,7 +1,8 @@
 //! The socket side of call control: drives a [`Control`] with a window of calls in progress.
 
-use super::{Control, Event};
+use super::{Control, Event, GatewayAddress};
 use crate::calls::{CallPlan, Established};
+use crate::measure::Times;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ pub struct Dialer {
     socket: UdpSocket,
     started: Instant,
     buffer: Box<[u8]>,
+    replies: Times,
 }
 
 /// Why calls could not be set up or torn down.
@@ -39,17 +41,24 @@ pub enum DialError {
 }
 
 impl Dialer {
-    /// Opens a socket towards `gateway` and speaks `control` on it.
+    /// Opens a socket towards a gateway.
     ///
     /// # Errors
     /// What the system says.
-    pub fn connect(gateway: SocketAddr, control: Box<dyn Control>) -> io::Result<Self> {
+    pub fn connect(gateway: &GatewayAddress) -> io::Result<Self> {
+        let (gateway, control) = (gateway.address, gateway.control());
         let any: SocketAddr = if gateway.is_ipv4() { ([0; 4], 0).into() } else { ([0u16; 8], 0).into() };
         let socket = UdpSocket::bind(any)?;
         socket.connect(gateway)?;
         // A full window of replies may come at once.
         let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20);
-        Ok(Self { control, socket, started: Instant::now(), buffer: vec![0; MAX_REPLY_BYTES].into() })
+        Ok(Self {
+            control,
+            socket,
+            started: Instant::now(),
+            buffer: vec![0; MAX_REPLY_BYTES].into(),
+            replies: Times::new(),
+        })
     }
 
     /// The local address that packets to the gateway leave from: where media can be received as well.
@@ -58,6 +67,11 @@ impl Dialer {
     /// What the system says.
     pub fn local_ip(&self) -> io::Result<std::net::IpAddr> {
         Ok(self.socket.local_addr()?.ip())
+    }
+
+    /// How long every reply so far took.
+    pub fn replies(&self) -> &Times {
+        &self.replies
     }
 
     /// Asks for a call; its outcome comes from [`Self::step`].
@@ -92,7 +106,12 @@ impl Dialer {
         }
         self.control.handle_timeout(self.started.elapsed());
         self.flush()?;
-        events.extend(std::iter::from_fn(|| self.control.poll_event()));
+        while let Some(event) = self.control.poll_event() {
+            if let Event::Replied { took } = event {
+                self.replies.record(took);
+            }
+            events.push(event);
+        }
         Ok(())
     }
 
@@ -113,7 +132,7 @@ impl Dialer {
             self.step(MAX_WAIT, &mut events)?;
             for event in events.drain(..) {
                 match event {
-                    Event::Up(established) => up.push(established),
+                    Event::Up(established) => up.push(*established),
                     Event::Failed { call, reason } => return Err(DialError::Call { call, reason }),
                     Event::Down { .. } | Event::Replied { .. } => {}
                 }

@@ -6,15 +6,17 @@
 
 use super::bencode::Value;
 use super::{Control, Event, FIRST_RETRANSMISSION, MAX_TRANSMISSIONS, sdp};
-use crate::calls::{CallPlan, Crypto, Established};
+use crate::calls::{CallKeys, CallPlan, Established};
+use agw_srtp::CryptoAttribute;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// Where a call stands.
 enum Step {
-    Offering(CallPlan),
-    Answering { gateway_core: SocketAddr, secured: bool },
+    Offering(Box<CallPlan>),
+    Answering { gateway_core: SocketAddr, keys: Option<Box<CallKeys>> },
     Deleting,
 }
 
@@ -91,22 +93,15 @@ impl Ng {
         }
         let outcome = match request.step {
             Step::Offering(plan) => described(reply).map(|core| {
-                let secured = plan.keys.is_some();
                 let answer = self.answer(&plan);
-                self.request(call, Step::Answering { gateway_core: core.address, secured }, &answer, now);
+                let keys = plan.keys.map(Box::new);
+                self.request(call, Step::Answering { gateway_core: core.address, keys }, &answer, now);
                 None
             }),
-            Step::Answering { gateway_core, secured } => described(reply).and_then(|access| {
-                let from_gateway = access.crypto.into_iter().next().map(Crypto::new);
-                if secured != from_gateway.is_some() {
-                    return Err("the gateway's answer has not the security that was asked for".to_owned());
-                }
-                Ok(Some(Event::Up(Established {
-                    call,
-                    access: access.address,
-                    core: gateway_core,
-                    from_gateway,
-                })))
+            Step::Answering { gateway_core, keys } => described(reply).and_then(|access| {
+                let keys = keys.map(|keys| with_gateway_key(*keys, &access)).transpose()?;
+                let up = Established { call, access: access.address, core: gateway_core, keys };
+                Ok(Some(Event::Up(Box::new(up))))
             }),
             Step::Deleting => Ok(Some(Event::Down { call })),
         };
@@ -117,12 +112,12 @@ impl Ng {
     }
 
     fn offer(&self, plan: &CallPlan) -> Value {
-        let crypto = plan.keys.as_ref().map(|keys| keys.to_gateway.expose());
+        let crypto = plan.keys.as_ref().map(|keys| Zeroizing::new(keys.to_gateway.print()));
         self.body(
             "offer",
             plan.call,
             [
-                ("sdp", Value::text(&sdp::describe(plan.access, crypto))),
+                ("sdp", Value::text(&sdp::describe(plan.access, crypto.as_ref().map(|text| text.as_str())))),
                 ("transport-protocol", Value::text("RTP/AVP")),
                 ("ICE", Value::text("remove")),
                 ("DTLS", Value::text("off")),
@@ -167,6 +162,15 @@ fn refusal(reply: &Value) -> Option<String> {
     }
 }
 
+/// The keys of a call whose gateway side the gateway chose itself.
+fn with_gateway_key(keys: CallKeys, answer: &sdp::Described) -> Result<CallKeys, String> {
+    let line = answer.crypto.first().filter(|_| answer.secured);
+    let line = line.ok_or("the gateway's answer has not the security that was asked for")?;
+    let from_gateway =
+        CryptoAttribute::parse(line).map_err(|error| format!("the gateway's answer: {error}"))?;
+    Ok(CallKeys { from_gateway, ..keys })
+}
+
 fn described(reply: &Value) -> Result<sdp::Described, String> {
     let text = reply.get("sdp").and_then(Value::as_str).ok_or("the gateway's reply has no SDP")?;
     sdp::read(text).map_err(|error| error.to_string())
@@ -175,7 +179,7 @@ fn described(reply: &Value) -> Result<sdp::Described, String> {
 impl Control for Ng {
     fn set_up(&mut self, plan: &CallPlan, now: Duration) {
         let offer = self.offer(plan);
-        self.request(plan.call, Step::Offering(plan.clone()), &offer, now);
+        self.request(plan.call, Step::Offering(Box::new(plan.clone())), &offer, now);
     }
 
     fn tear_down(&mut self, call: u32, now: Duration) {
@@ -230,20 +234,17 @@ impl Control for Ng {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calls::CallKeys;
+    use agw_srtp::Suite;
 
     const NOW: Duration = Duration::from_secs(1);
 
     fn plan(keys: bool) -> CallPlan {
-        let crypto = |text: &str| Crypto::new(text.to_owned());
+        let random = || CallKeys::random(Suite::AesCm128HmacSha1_80).unwrap();
         CallPlan {
             call: 7,
             access: "127.0.0.1:4000".parse().unwrap(),
             core: "127.0.0.1:5000".parse().unwrap(),
-            keys: keys.then(|| CallKeys {
-                to_gateway: crypto("1 A inline:ue"),
-                from_gateway: crypto("1 A inline:gw"),
-            }),
+            keys: keys.then(random),
         }
     }
 
@@ -251,6 +252,10 @@ mod tests {
         let message = ng.poll_transmit().expect("a request");
         let space = message.iter().position(|&byte| byte == b' ').unwrap();
         (message[..=space].to_vec(), Value::parse(&message[space + 1..]).unwrap())
+    }
+
+    fn text<'a>(body: &'a Value, key: &str) -> &'a str {
+        body.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
     fn reply(ng: &mut Ng, cookie: &[u8], body: &Value, now: Duration) {
@@ -266,35 +271,28 @@ mod tests {
     #[test]
     fn a_secured_call_is_offered_answered_and_deleted() {
         let mut ng = Ng::with_run(0xabc);
-        ng.set_up(&plan(true), NOW);
+        let plan = plan(true);
+        let planned = plan.keys.clone().unwrap();
+        ng.set_up(&plan, NOW);
         let (cookie, offer) = request(&mut ng);
-        assert_eq!(offer.get("command").unwrap().as_str(), Some("offer"));
-        assert_eq!(offer.get("transport-protocol").unwrap().as_str(), Some("RTP/AVP"));
-        assert!(
-            offer
-                .get("sdp")
-                .unwrap()
-                .as_str()
-                .unwrap()
-                .contains("m=audio 4000 RTP/SAVP 8\r\na=crypto:1 A inline:ue")
-        );
+        assert_eq!(text(&offer, "command"), "offer");
+        assert_eq!(text(&offer, "transport-protocol"), "RTP/AVP");
+        let media = format!("m=audio 4000 RTP/SAVP 8\r\na=crypto:{}", planned.to_gateway.print());
+        assert!(text(&offer, "sdp").contains(&media));
         let gateway_core: SocketAddr = "127.0.0.1:30000".parse().unwrap();
         reply(&mut ng, &cookie, &ok(&sdp::describe(gateway_core, None)), NOW + Duration::from_millis(3));
         assert!(matches!(ng.poll_event(), Some(Event::Replied { took }) if took == Duration::from_millis(3)));
 
         let (cookie, answer) = request(&mut ng);
-        assert_eq!(answer.get("command").unwrap().as_str(), Some("answer"));
-        assert!(answer.get("sdp").unwrap().as_str().unwrap().contains("m=audio 5000 RTP/AVP 8"));
+        assert_eq!(text(&answer, "command"), "answer");
+        assert!(text(&answer, "sdp").contains("m=audio 5000 RTP/AVP 8"));
         let gateway_access: SocketAddr = "127.0.0.1:30010".parse().unwrap();
-        reply(&mut ng, &cookie, &ok(&sdp::describe(gateway_access, Some("1 A inline:own"))), NOW);
+        let own = CallKeys::random(Suite::AesCm128HmacSha1_80).unwrap().from_gateway;
+        reply(&mut ng, &cookie, &ok(&sdp::describe(gateway_access, Some(&own.print()))), NOW);
         assert!(matches!(ng.poll_event(), Some(Event::Replied { .. })));
-        let expected = Established {
-            call: 7,
-            access: gateway_access,
-            core: gateway_core,
-            from_gateway: Some(Crypto::new("1 A inline:own".to_owned())),
-        };
-        assert!(matches!(ng.poll_event(), Some(Event::Up(up)) if up == expected));
+        let keys = Some(CallKeys { to_gateway: planned.to_gateway, from_gateway: own });
+        let expected = Established { call: 7, access: gateway_access, core: gateway_core, keys };
+        assert!(matches!(ng.poll_event(), Some(Event::Up(up)) if *up == expected));
 
         ng.tear_down(7, NOW);
         let (cookie, delete) = request(&mut ng);
