@@ -2,11 +2,16 @@
 //! nothing below it has to: `runtime` starts and supervises the packet workers, `control` speaks Iq and owns the controller, `admin`
 //! answers HTTP on a thread of its own, `demo` runs the whole in one process for a newcomer.
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod engine;
 pub mod failure;
 pub mod logging;
+pub mod metrics;
+pub mod runtime;
+pub mod shared;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -69,15 +74,6 @@ fn check(configuration: &cli::Configuration) -> Result<(), Failure> {
         1 => "the configuration is usable, with 1 warning\n".to_owned(),
         n => format!("the configuration is usable, with {n} warnings\n"),
     })
-}
-
-/// How many workers `configured` means on a host with so many cores.
-pub fn runtime_size(configured: usize, cores: usize) -> usize {
-    match (configured, cores) {
-        (0, cores @ 4..) => cores - 1,
-        (0, cores) => cores.max(1),
-        (n, _) => n,
-    }
 }
 
 /// Prints to stdout; a reader that went away (`agw config | head`) is no failure.

@@ -62,6 +62,8 @@ pub struct Worker<Io> {
     losses: Box<[u64]>,
     legs: Box<[Leg]>,
     began: Option<Now>,
+    /// Answers went out that nobody has asked about yet.
+    told: bool,
 }
 
 impl<Io: PacketIo> Worker<Io> {
@@ -82,12 +84,18 @@ impl<Io: PacketIo> Worker<Io> {
             losses: vec![0; setup.legs.len()].into(),
             legs: setup.legs.as_slice().into(),
             began: None,
+            told: false,
         }
     }
 
     /// Where its numbers are published.
     pub fn counters(&self) -> Arc<WorkerCounters> {
         Arc::clone(&self.published)
+    }
+
+    /// Whether answers were told since the last call, so that whoever waits for them can be woken: once a turn, not once an answer.
+    pub fn take_told(&mut self) -> bool {
+        std::mem::take(&mut self.told)
     }
 
     /// One turn: waits at most `wait` for packets or orders, and does all that they ask.
@@ -167,6 +175,7 @@ impl<Io: PacketIo> Worker<Io> {
             // There is room: this is the ring's only producer, and it has just looked.
             let told = self.answers.push(answer);
             debug_assert!(told.is_ok(), "an answer was lost");
+            self.told = true;
         }
     }
 
@@ -213,6 +222,7 @@ impl<Io: PacketIo> Worker<Io> {
                 let Some(observation) = flow.take_notice() else { break };
                 let told = self.answers.push(Answer::Notice(id, observation));
                 debug_assert!(told.is_ok(), "a notice was lost");
+                self.told = true;
             }
             if let Some(flow) = self.table.get_mut(id) {
                 flow.notices_listed = false;

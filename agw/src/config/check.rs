@@ -188,7 +188,7 @@ fn realms(config: &Config, found: &mut Vec<Problem>) {
 
 fn one_realm(name: &str, realm: &Realm, found: &mut Vec<Problem>) {
     let key = |field: &str| format!("realm.{name}.{field}");
-    if name.is_empty() || name.len() > 253 || name.chars().any(char::is_control) {
+    if agw_core::model::RealmName::new(name).is_none() {
         found.push(Problem::error(
             format!("realm.{name}"),
             "is not a realm name (1 to 253 printable characters)",

@@ -226,7 +226,7 @@ impl Default for Srtp {
             allow_null: false,
             allow_unauthenticated: false,
             roc_restart: RocRestart::Guarded,
-            replay_window: 128,
+            replay_window: 256,
         }
     }
 }

@@ -39,11 +39,11 @@ pub fn examine(config: &Config, host: &dyn Host) -> Vec<Finding> {
 
 fn cores(config: &Config, host: &dyn Host) -> Finding {
     let cores = host.cores();
-    let workers = crate::runtime_size(config.workers, cores);
+    let workers = crate::runtime::size(config.workers, cores);
     if workers > cores {
         return Finding::warn(
             format!("{workers} workers on {cores} cores: they would wait for one another"),
-            format!("workers = 0 in the configuration (that is {} here)", crate::runtime_size(0, cores)),
+            format!("workers = 0 in the configuration (that is {} here)", crate::runtime::size(0, cores)),
         );
     }
     Finding::good(format!("{workers} of {cores} cores for packet workers"))

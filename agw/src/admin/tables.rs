@@ -1,0 +1,231 @@
+//! `agw status`, `contexts`, `context`, `workers`, `drops`, `drain`: asks the admin pages and prints tables for people, or with
+//! `--json` the pages' own JSON for scripts.
+
+use super::ask::MAX_PAGE;
+use super::client::Admin;
+use super::views::{Context, ContextPage, Draining, Drops, Status, Stream, Worker};
+use crate::cli::{Ask, Contexts, OneContext};
+use crate::failure::Failure;
+use crate::print;
+use serde::Serialize;
+
+/// Prints as JSON, or as `table` makes it.
+fn show<T: Serialize>(json: bool, value: &T, table: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+    if !json {
+        return print(&table(value));
+    }
+    let text = serde_json::to_string_pretty(value).map_err(|e| Failure::because("cannot print", e))?;
+    print(&format!("{text}\n"))
+}
+
+/// `agw status`.
+///
+/// # Errors
+/// When the gateway cannot be asked.
+pub fn status(ask: &Ask) -> Result<(), Failure> {
+    let status: Status = Admin::at(ask.admin)?.get("/status")?;
+    show(ask.json, &status, |s| {
+        let mut rows = vec![
+            ["state".to_owned(), format!("{}, up {}", s.state, span(s.uptime_s))],
+            ["version".to_owned(), format!("{} (pid {}, {} workers)", s.version, s.pid, s.workers)],
+            ["iq".to_owned(), s.iq.clone()],
+            [
+                "controller".to_owned(),
+                s.controller.clone().unwrap_or_else(|| "none (lab mode: loopback is obeyed)".to_owned()),
+            ],
+            ["contexts".to_owned(), format!("{} of {}", s.contexts, s.contexts_limit)],
+        ];
+        rows.extend(s.terminations.iter().map(|(leg, n)| [format!("{leg} terminations"), n.to_string()]));
+        rows.extend(
+            s.streams.iter().filter(|(_, n)| **n > 0).map(|(t, n)| [format!("{t} streams"), n.to_string()]),
+        );
+        rows.extend(
+            s.ports
+                .iter()
+                .map(|(realm, p)| [format!("realm {realm}"), format!("{} of {} ports", p.in_use, p.total)]),
+        );
+        let p = &s.packets;
+        rows.push([
+            "packets".to_owned(),
+            format!("{} received, {} sent, {} dropped", p.received, p.sent, p.dropped),
+        ]);
+        columns(&rows)
+    })
+}
+
+/// `agw contexts`.
+///
+/// # Errors
+/// As [`status`].
+pub fn contexts(request: &Contexts) -> Result<(), Failure> {
+    let admin = Admin::at(request.ask.admin)?;
+    let mut all = ContextPage { total: 0, contexts: Vec::new(), next: None };
+    let mut after = None::<u32>;
+    while all.contexts.len() < request.limit {
+        let limit = MAX_PAGE.min(request.limit - all.contexts.len());
+        let from = after.map(|id| format!("&after={id}")).unwrap_or_default();
+        let page: ContextPage = admin.get(&format!("/contexts?limit={limit}{from}"))?;
+        (all.total, all.next, after) = (page.total, page.next, page.next);
+        all.contexts.extend(page.contexts);
+        if after.is_none() {
+            break;
+        }
+    }
+    show(request.ask.json, &all, |page| {
+        let mut rows = vec![
+            ["CONTEXT", "WORKER", "SIDE", "TRANSPORT", "MODE", "LOCAL", "REMOTE", "SUITE"].map(str::to_owned),
+        ];
+        rows.extend(page.contexts.iter().flat_map(context_rows));
+        let shown = page.contexts.len();
+        format!("{}{shown} of {} contexts\n", columns(&rows), page.total)
+    })
+}
+
+fn context_rows(context: &Context) -> Vec<[String; 8]> {
+    let dash = || "-".to_owned();
+    let row = |leg: &Option<String>, s: Option<&Stream>| {
+        [
+            context.id.to_string(),
+            context.worker.map_or_else(dash, |w| w.to_string()),
+            leg.clone().unwrap_or_else(dash),
+            s.map_or_else(dash, |s| s.transport.clone()),
+            s.map_or_else(dash, |s| s.mode.clone()),
+            s.map_or_else(dash, |s| s.local.clone()),
+            s.and_then(|s| s.remote.clone()).unwrap_or_else(dash),
+            s.and_then(|s| s.suite_in.clone().or_else(|| s.suite_out.clone())).unwrap_or_else(dash),
+        ]
+    };
+    let rows: Vec<_> =
+        context.terminations.iter().flat_map(|t| t.streams.iter().map(|s| row(&t.leg, Some(s)))).collect();
+    if rows.is_empty() { vec![row(&None, None)] } else { rows }
+}
+
+/// `agw context ID`.
+///
+/// # Errors
+/// As [`status`]; when there is no such context.
+pub fn context(request: &OneContext) -> Result<(), Failure> {
+    let context: Context = Admin::at(request.ask.admin)?.get(&format!("/contexts/{}", request.id))?;
+    show(request.ask.json, &context, |c| {
+        let emergency = if c.emergency { ", emergency" } else { "" };
+        let worker = c.worker.map_or_else(String::new, |w| format!(", worker {w}"));
+        let mut text = format!("context {} (priority {}{emergency}{worker})\n", c.id, c.priority);
+        for termination in &c.terminations {
+            let leg = termination.leg.as_deref().unwrap_or("no stream yet");
+            text.push_str(&format!("  termination {} ({leg})\n", termination.id));
+            for s in &termination.streams {
+                let joined = if s.joined { "" } else { ", nothing at the other side" };
+                text.push_str(&format!(
+                    "    stream {} {} {} in realm {}{joined}\n",
+                    s.id, s.transport, s.mode, s.realm
+                ));
+                let rtcp = s.local_rtcp.as_deref().map(|r| format!(", RTCP {r}")).unwrap_or_default();
+                text.push_str(&format!("      local  {}{rtcp}\n", s.local));
+                text.push_str(&format!("      remote {}\n", s.remote.as_deref().unwrap_or("-")));
+                if s.suite_in.is_some() || s.suite_out.is_some() {
+                    let name =
+                        |suite: &Option<String>| suite.clone().unwrap_or_else(|| "no key yet".to_owned());
+                    text.push_str(&format!(
+                        "      in     {}\n      out    {}\n",
+                        name(&s.suite_in),
+                        name(&s.suite_out)
+                    ));
+                }
+            }
+        }
+        text
+    })
+}
+
+/// `agw workers`.
+///
+/// # Errors
+/// As [`status`].
+pub fn workers(ask: &Ask) -> Result<(), Failure> {
+    let workers: Vec<Worker> = Admin::at(ask.admin)?.get("/workers")?;
+    show(ask.json, &workers, |workers| {
+        let mut rows =
+            vec![["WORKER", "CORE", "FLOWS", "BUSY", "RECEIVED", "SENT", "DROPPED"].map(str::to_owned)];
+        rows.extend(workers.iter().map(|w| {
+            [
+                w.worker.to_string(),
+                w.core.map_or_else(|| "-".to_owned(), |c| c.to_string()),
+                w.flows.to_string(),
+                format!("{:.1} %", w.busy_ratio * 100.0),
+                w.packets.received.to_string(),
+                w.packets.sent.to_string(),
+                w.packets.dropped.to_string(),
+            ]
+        }));
+        columns(&rows)
+    })
+}
+
+/// `agw drops`.
+///
+/// # Errors
+/// As [`status`].
+pub fn drops(ask: &Ask) -> Result<(), Failure> {
+    let drops: Vec<Drops> = Admin::at(ask.admin)?.get("/drops")?;
+    show(ask.json, &drops, |drops| {
+        if drops.is_empty() {
+            return "no packet has been dropped\n".to_owned();
+        }
+        let mut rows = vec![["SIDE", "REASON", "PACKETS"].map(str::to_owned)];
+        rows.extend(drops.iter().map(|d| [d.leg.clone(), d.reason.clone(), d.packets.to_string()]));
+        columns(&rows)
+    })
+}
+
+/// `agw drain`.
+///
+/// # Errors
+/// As [`status`]; when this host may not.
+pub fn drain(ask: &Ask) -> Result<(), Failure> {
+    let draining: Draining = Admin::at(ask.admin)?.post("/drain")?;
+    show(ask.json, &draining, |d| {
+        format!("draining: {} contexts are waited for, at most {} s\n", d.contexts, d.deadline_s)
+    })
+}
+
+fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, m) => format!("{m} min {} s", seconds % 60),
+        (0, h, m) => format!("{h} h {m} min"),
+        (d, h, _) => format!("{d} d {h} h"),
+    }
+}
+
+/// Left-aligned columns, two spaces apart.
+fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |i: usize| rows.iter().map(|r| r[i].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, w)| format!("{cell:<w$}")).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [["A".to_owned(), "LONG".to_owned()], ["abc".to_owned(), "x".to_owned()]];
+        assert_eq!(columns(&rows), "A    LONG\nabc  x\n");
+    }
+
+    #[test]
+    fn a_span_is_said_in_two_units() {
+        assert_eq!(span(7), "7 s");
+        assert_eq!(span(65), "1 min 5 s");
+        assert_eq!(span(3_700), "1 h 1 min");
+        assert_eq!(span(90_000), "1 d 1 h");
+    }
+}

@@ -1,0 +1,186 @@
+//! What the admin pages say, as JSON: the shapes that scripts rely on. Every shape is used at both ends, so the tables of `agw status`
+//! cannot drift from the pages. No key has a place here (SRTP-12).
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// `/status`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the gateway.
+    pub version: String,
+    /// `ready`, `registering` or `draining`.
+    pub state: String,
+    /// Seconds since the start.
+    pub uptime_s: u64,
+    /// Process number.
+    pub pid: u32,
+    /// Where Iq listens.
+    pub iq: String,
+    /// The controller we are registered with; none in lab mode.
+    pub controller: Option<String>,
+    /// Contexts now.
+    pub contexts: usize,
+    /// Contexts at most.
+    pub contexts_limit: usize,
+    /// Terminations now, by leg.
+    pub terminations: BTreeMap<String, usize>,
+    /// Streams now, by transport.
+    pub streams: BTreeMap<String, usize>,
+    /// Packet workers.
+    pub workers: usize,
+    /// Packets since the start.
+    pub packets: Packets,
+    /// Ports by realm.
+    pub ports: BTreeMap<String, Ports>,
+}
+
+/// Packets since the start, both legs together.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Packets {
+    /// Received.
+    pub received: u64,
+    /// Sent.
+    pub sent: u64,
+    /// Dropped, for whatever reason.
+    pub dropped: u64,
+}
+
+/// Ports of one realm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ports {
+    /// Bound by calls.
+    pub in_use: usize,
+    /// All there are.
+    pub total: usize,
+}
+
+/// `/contexts`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContextPage {
+    /// Contexts now, on all pages.
+    pub total: usize,
+    /// This page, by number.
+    pub contexts: Vec<Context>,
+    /// What to ask for next (`?after=`), when there is more.
+    pub next: Option<u32>,
+}
+
+/// `/contexts/ID`, and each of a page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Context {
+    /// Its number.
+    pub id: u32,
+    /// The worker that runs it.
+    pub worker: Option<usize>,
+    /// 0 to 15.
+    pub priority: u8,
+    /// An emergency call.
+    pub emergency: bool,
+    /// Its terminations.
+    pub terminations: Vec<Termination>,
+}
+
+/// A termination.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Termination {
+    /// Its number.
+    pub id: u32,
+    /// `access` or `core`.
+    pub leg: Option<String>,
+    /// Its streams.
+    pub streams: Vec<Stream>,
+}
+
+/// A stream of a termination.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stream {
+    /// Its number.
+    pub id: u16,
+    /// The address pool.
+    pub realm: String,
+    /// The transport, as in `RTP/SAVP`.
+    pub transport: String,
+    /// The gate, as in `SendReceive`.
+    pub mode: String,
+    /// Where we receive RTP.
+    pub local: String,
+    /// Where we receive RTCP.
+    pub local_rtcp: Option<String>,
+    /// Where the peer was said to receive RTP.
+    pub remote: Option<String>,
+    /// The suite of what we receive.
+    pub suite_in: Option<String>,
+    /// The suite of what we send.
+    pub suite_out: Option<String>,
+    /// Whether the other side of the context has this stream too.
+    pub joined: bool,
+}
+
+/// One of `/workers`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Worker {
+    /// Its number.
+    pub worker: usize,
+    /// The core it is pinned to.
+    pub core: Option<usize>,
+    /// Flows it runs.
+    pub flows: u64,
+    /// Share of its time spent on work, since the start.
+    pub busy_ratio: f64,
+    /// Packets since the start.
+    pub packets: Packets,
+}
+
+/// One of `/drops`; only reasons that have happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Drops {
+    /// `access` or `core`.
+    pub leg: String,
+    /// Why.
+    pub reason: String,
+    /// How many packets.
+    pub packets: u64,
+}
+
+/// `POST /drain`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Draining {
+    /// Always true once asked.
+    pub draining: bool,
+    /// Contexts that are waited for.
+    pub contexts: usize,
+    /// Seconds until the process ends whatever is left.
+    pub deadline_s: u64,
+}
+
+/// `/iq/trace`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TracePage {
+    /// What to ask for next (`?after=`).
+    pub next: u64,
+    /// Messages, the oldest first.
+    pub messages: Vec<Traced>,
+}
+
+/// One Iq message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Traced {
+    /// Grows by one a message.
+    pub number: u64,
+    /// Milliseconds since 1970, UTC.
+    pub time_ms: u64,
+    /// `received` or `sent`.
+    pub direction: String,
+    /// As `udp:ADDRESS:PORT`.
+    pub peer: String,
+    /// The text, keys blanked.
+    pub text: String,
+}
+
+/// What a refused request says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Refused {
+    /// In words.
+    pub error: String,
+}

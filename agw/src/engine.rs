@@ -1,0 +1,198 @@
+//! The gateway without its control protocol: a controller with its ports, the packet backend and the running workers, made from the
+//! configuration. `control` and `demo` speak to it through agw-iq.
+
+use crate::config::{Config, Latch, RocRestart, Side};
+use crate::failure::Failure;
+use crate::runtime::{self, WorkerEnd, Workers};
+use agw_core::controller::{Controller, ControllerConfig, LatchPolicy, Limits, SrtpRules, rings};
+use agw_core::io::epoll::{EpollPorts, EpollSetup, open};
+use agw_core::io::sys;
+use agw_core::model::{Leg, PortRange, RealmName};
+use agw_core::ports::{LocalAddress, RealmConfig};
+use agw_core::worker::Worker;
+use agw_srtp::{Policy, Suite};
+use rustix::event::{EventfdFlags, eventfd};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Orders that may wait for one worker.
+const RING_ORDERS: usize = 4096;
+/// Descriptors that are not for media: listeners, connections, rings, logs.
+const OTHER_DESCRIPTORS: u64 = 256;
+/// More descriptors than this are not used even where the limit is higher.
+const MAX_DESCRIPTORS: u64 = 1 << 20;
+
+/// A running engine.
+#[derive(Debug)]
+pub struct Engine {
+    /// The owner of contexts and ports.
+    pub controller: Controller<EpollPorts>,
+    /// The threads.
+    pub workers: Workers,
+    /// Workers that ended by themselves.
+    pub ended: mpsc::Receiver<WorkerEnd>,
+    /// Readable when workers have told something.
+    pub told: Arc<OwnedFd>,
+}
+
+/// Opens the backend, makes the controller, starts the workers.
+///
+/// # Errors
+/// What the configuration or this host does not allow.
+pub fn start(config: &Config, pin: bool) -> Result<Engine, Failure> {
+    let count = runtime::size(config.workers, sys::allowed_processors().map_or(1, |cores| cores.len()));
+    let descriptors = descriptors(config);
+    let controller_config = controller_config(config, descriptors)?;
+    let addresses: BTreeSet<IpAddr> =
+        config.realm.values().flat_map(|r| r.addresses.iter().copied()).collect();
+    let addresses = addresses.len();
+    let setup = EpollSetup {
+        workers: count,
+        addresses,
+        descriptors: descriptors as usize,
+        tick_us: config.io.tick_us,
+    };
+    let (ports, backends) =
+        open(&setup).map_err(|e| Failure::because("cannot open the packet backend", e))?;
+    let (links, ends): (Vec<_>, Vec<_>) = (0..count).map(|_| rings(RING_ORDERS)).unzip();
+    let controller =
+        Controller::new(controller_config, ports, links).map_err(|e| Failure::because("configuration", e))?;
+    let workers = backends.into_iter().zip(ends).enumerate().map(|(number, (io, end))| {
+        Worker::new(io, &controller.worker_setup(number), end.orders, end.answers)
+    });
+    let told = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+        .map_err(|e| Failure::because("cannot make an eventfd", e))?;
+    let told = Arc::new(told);
+    let bell = Arc::clone(&told);
+    let ring = move || {
+        // A counter that is full already rings.
+        let _ = rustix::io::write(&*bell, &1u64.to_ne_bytes());
+    };
+    let (sender, ended) = mpsc::channel(count);
+    let workers = Workers::start(workers.collect(), pin, ring, &sender)
+        .map_err(|e| Failure::because("cannot start the workers", e))?;
+    Ok(Engine { controller, workers, ended, told })
+}
+
+/// Raises the limit of open files as far as this process may; says how many there are.
+fn descriptors(config: &Config) -> u64 {
+    let ports: u64 =
+        config.realm.values().map(|r| u64::from(r.ports.count()) * r.addresses.len() as u64).sum();
+    let wanted = (ports + OTHER_DESCRIPTORS).min(MAX_DESCRIPTORS);
+    match sys::raise_descriptor_limit(wanted) {
+        Ok(got) => {
+            if got < wanted {
+                tracing::warn!(
+                    limit = got,
+                    wanted,
+                    "fewer open files are allowed than there are ports (ulimit -n, LimitNOFILE)"
+                );
+            }
+            got.min(MAX_DESCRIPTORS)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files could not be asked for");
+            1024
+        }
+    }
+}
+
+fn leg(side: Side) -> Leg {
+    match side {
+        Side::Access => Leg::Access,
+        Side::Core => Leg::Core,
+    }
+}
+
+fn controller_config(config: &Config, descriptors: u64) -> Result<ControllerConfig, Failure> {
+    let wrong = |what: &str| Failure::Failed(format!("configuration: {what}"));
+    let mut realms = Vec::new();
+    for (name, realm) in &config.realm {
+        let told = |i: usize| realm.advertise.get(i).copied();
+        realms.push(RealmConfig {
+            name: RealmName::new(name).ok_or_else(|| wrong("a realm's name"))?,
+            leg: leg(realm.side),
+            default: realm.default,
+            addresses: realm
+                .addresses
+                .iter()
+                .enumerate()
+                .map(|(i, &bind)| LocalAddress { bind, advertise: told(i) })
+                .collect(),
+            ports: PortRange::new(realm.ports.first, realm.ports.last)
+                .ok_or_else(|| wrong("a realm's ports"))?,
+            dscp: realm.dscp,
+        });
+    }
+    let suites = config.srtp.suites.iter().filter_map(|name| Suite::from_name(name)).collect();
+    let policy = Policy {
+        rtp_window_packets: config.srtp.replay_window.into(),
+        allow_null: config.srtp.allow_null,
+        allow_unauthenticated: config.srtp.allow_unauthenticated,
+        roc_restart: match config.srtp.roc_restart {
+            RocRestart::Guarded => agw_srtp::RocRestart::GUARDED,
+            RocRestart::Off => agw_srtp::RocRestart::Off,
+        },
+        ..Policy::default()
+    };
+    Ok(ControllerConfig {
+        limits: Limits {
+            contexts: config.limits.contexts as usize,
+            ports: descriptors.saturating_sub(OTHER_DESCRIPTORS).max(16) as usize,
+            ..Limits::default()
+        },
+        srtp: SrtpRules { suites, policy },
+        latch: match config.media.latch {
+            Latch::Signal => LatchPolicy::Signal,
+            Latch::Always => LatchPolicy::Always,
+            Latch::Never => LatchPolicy::Never,
+        },
+        port_reuse_delay_ms: config.media.port_reuse_delay_ms.into(),
+        ..ControllerConfig::new(realms)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use agw_core::command::{Command, Event, Gateway, Reply};
+    use agw_core::model::{ContextAttributes, StreamId, StreamSpec, Transport};
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_worker_confirms_a_command_and_rings() {
+        let set = ["realm.access.ports=41000-41099", "realm.core.ports=41100-41199", "workers=1"];
+        let config = crate::config::load::load_text("default", "", &set.map(str::to_owned)).config.unwrap();
+        let mut engine = start(&config, false).unwrap();
+        let Ok(Reply::Context(context)) =
+            engine.controller.execute(Command::CreateContext(ContextAttributes::default()))
+        else {
+            panic!("no context")
+        };
+        let spec = StreamSpec::new(Transport::Rtp { secure: false, feedback: false });
+        let add = Command::Add { context, streams: vec![(StreamId(1), spec)] };
+        let Ok(Reply::Termination(view, ticket)) = engine.controller.execute(add) else {
+            panic!("no termination")
+        };
+        assert!((41_100..=41_199).contains(&view.streams[0].rtp.port()));
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            match engine.controller.poll_event() {
+                Some(Event::Done(done)) if done >= ticket => break,
+                Some(_) => {}
+                None => {
+                    assert!(Instant::now() < deadline, "the worker never answered");
+                    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+                    let rung = poll(&mut [PollFd::new(&*engine.told, PollFlags::IN)], Some(&second)).unwrap();
+                    assert_eq!(rung, 1, "the bell did not ring");
+                    let _ = rustix::io::read(&*engine.told, &mut [0; 8]);
+                }
+            }
+        }
+        assert_eq!(engine.workers.stuck(Instant::now()), None);
+    }
+}

@@ -1,0 +1,272 @@
+//! `/metrics` in the OpenMetrics text format. Nothing is counted here: workers and control keep their own numbers, and a scrape copies
+//! them through `prometheus-client`'s encoder, so the media path knows nothing of metrics. Labels are legs, kinds, reasons, realms
+//! and workers, all bounded; never an address, SSRC or call.
+
+use crate::runtime::WorkerWatch;
+use agw_core::model::Leg;
+use agw_core::worker::stats::{Counter, DropReason, JITTER_BOUNDS_US, PacketKind, RESIDENCE_BOUNDS_US};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+use std::fmt;
+
+/// The content type of the page.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds of the buckets of `agw_iq_transaction_seconds`, in microseconds; one more bucket has no bound.
+pub const TRANSACTION_BOUNDS_US: [u64; 12] =
+    [100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 500_000, 1_000_000];
+
+/// A histogram of times as control keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Times<const BUCKETS: usize> {
+    bounds_us: &'static [u64],
+    counts: [u64; BUCKETS],
+    sum_us: u64,
+}
+
+impl Times<{ TRANSACTION_BOUNDS_US.len() + 1 }> {
+    /// Of Iq transactions.
+    pub fn of_transactions() -> Self {
+        Self { bounds_us: &TRANSACTION_BOUNDS_US, counts: [0; TRANSACTION_BOUNDS_US.len() + 1], sum_us: 0 }
+    }
+}
+
+impl<const BUCKETS: usize> Times<BUCKETS> {
+    /// Adds one observation.
+    pub fn observe(&mut self, us: u64) {
+        let bucket = self.bounds_us.partition_point(|bound| *bound < us);
+        if let Some(count) = self.counts.get_mut(bucket) {
+            *count += 1;
+        }
+        self.sum_us = self.sum_us.saturating_add(us);
+    }
+}
+
+/// Ports of one realm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RealmNumbers {
+    /// Its name, from the configuration.
+    pub realm: String,
+    /// Bound.
+    pub in_use: usize,
+    /// All there are.
+    pub total: usize,
+}
+
+/// A number of a family with one label.
+pub type Labelled = Vec<(&'static str, u64)>;
+
+/// What control has counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ControlNumbers {
+    /// Contexts now.
+    pub contexts: usize,
+    /// Terminations now, in the order of [`Leg::ALL`].
+    pub terminations: [usize; 2],
+    /// Streams now, by transport.
+    pub streams: Vec<(&'static str, usize)>,
+    /// Ports.
+    pub realms: Vec<RealmNumbers>,
+    /// Iq transactions by result.
+    pub iq_transactions: Labelled,
+    /// Iq commands by name and result.
+    pub iq_commands: Vec<(&'static str, &'static str, u64)>,
+    /// From a request's arrival to its reply.
+    pub iq_transaction_times: Times<{ TRANSACTION_BOUNDS_US.len() + 1 }>,
+    /// Iq messages that were not answered at all, by reason.
+    pub iq_ignored: Labelled,
+    /// Seconds since the start.
+    pub uptime_s: f64,
+}
+
+/// The page.
+///
+/// # Errors
+/// Only if the encoder fails.
+pub fn render(control: &ControlNumbers, workers: &[WorkerWatch]) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("agw");
+    registry.register_collector(Box::new(Scrape { control: control.clone(), workers: workers.to_vec() }));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// One look at all numbers.
+#[derive(Debug)]
+struct Scrape {
+    control: ControlNumbers,
+    workers: Vec<WorkerWatch>,
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut out: DescriptorEncoder<'_>) -> fmt::Result {
+        self.packets(&mut out)?;
+        self.worker_times(&mut out)?;
+        self.model(&mut out)?;
+        self.iq(&mut out)?;
+        let handshakes = "DTLS and TLS handshakes by protocol, role and result";
+        out.encode_descriptor("handshakes", handshakes, None, MetricType::Counter)?;
+        let seconds = "Time that handshakes took";
+        histogram(&mut out, "handshake", seconds, &[], &|_| 0, 0)?;
+        let mut info = out.encode_descriptor("build", "What is running", None, MetricType::Info)?;
+        info.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])?;
+        let help = "Time since the start";
+        out.encode_descriptor("uptime", help, Some(&Unit::Seconds), MetricType::Gauge)?
+            .encode_gauge(&self.control.uptime_s)
+    }
+}
+
+impl Scrape {
+    fn sum(&self, counter: Counter) -> u64 {
+        self.workers.iter().map(|w| w.counters.get(counter)).sum()
+    }
+
+    fn packets(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        type Family = (&'static str, &'static str, fn(Leg, PacketKind) -> Counter);
+        let families: [Family; 4] = [
+            (
+                "packets_received",
+                "Packets that came to media ports, kernel losses included",
+                Counter::Received,
+            ),
+            ("packets_sent", "Packets handed to the network", Counter::Sent),
+            ("packets_consumed", "Packets that ended in the gateway itself", Counter::Consumed),
+            ("packets_originated", "Packets that the gateway itself began", Counter::Originated),
+        ];
+        for (name, help, counter) in families {
+            let mut family = out.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for (leg, kind) in Leg::ALL.iter().flat_map(|&l| PacketKind::ALL.map(|k| (l, k))) {
+                let labels = [("leg", leg.as_str()), ("kind", kind.as_str())];
+                count(&mut family, &labels, self.sum(counter(leg, kind)))?;
+            }
+        }
+        let help = "Packets that went no further, by reason";
+        let mut family = out.encode_descriptor("packets_dropped", help, None, MetricType::Counter)?;
+        for (leg, reason) in Leg::ALL.iter().flat_map(|&l| DropReason::all().map(move |r| (l, r))) {
+            let labels = [("leg", leg.as_str()), ("reason", reason.as_str())];
+            count(&mut family, &labels, self.sum(Counter::Dropped(leg, reason)))?;
+        }
+        type OfLeg = (&'static str, &'static str, fn(Leg) -> Counter);
+        let families: [OfLeg; 3] = [
+            ("bytes_received", "UDP payload received", Counter::BytesReceived),
+            ("bytes_sent", "UDP payload sent", Counter::BytesSent),
+            (
+                "rtp_lost",
+                "RTP packets that peers sent and that never came, by their sequence numbers",
+                Counter::Lost,
+            ),
+        ];
+        for (name, help, counter) in families {
+            let mut family = out.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for leg in Leg::ALL {
+                count(&mut family, &[("leg", leg.as_str())], self.sum(counter(leg)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn worker_times(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Share of its time that a worker has worked";
+        let mut family = out.encode_descriptor("worker_busy_ratio", help, None, MetricType::Gauge)?;
+        for watch in &self.workers {
+            family
+                .encode_family(&[("worker", watch.worker.to_string())])?
+                .encode_gauge(&watch.busy_ratio())?;
+        }
+        let residence = "Time from the kernel's receive time stamp to the send, sampled";
+        let of_bucket = |b| self.sum(Counter::ResidenceBucket(b));
+        let sum_us = self.sum(Counter::ResidenceSumUs);
+        histogram(out, "packet_residence", residence, &RESIDENCE_BOUNDS_US, &of_bucket, sum_us)?;
+
+        let help = "Interarrival jitter of RTP (RFC 3550), sampled";
+        let mut family =
+            out.encode_descriptor("rtp_jitter", help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        for leg in Leg::ALL {
+            let (buckets, total) = buckets(&JITTER_BOUNDS_US, &|b| self.sum(Counter::JitterBucket(leg, b)));
+            let sum = seconds(self.sum(Counter::JitterSumUs(leg)));
+            family
+                .encode_family(&[("leg", leg.as_str())])?
+                .encode_histogram::<NoLabelSet>(sum, total, &buckets, None)?;
+        }
+        Ok(())
+    }
+
+    fn model(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let control = &self.control;
+        out.encode_descriptor("contexts", "Contexts now", None, MetricType::Gauge)?
+            .encode_gauge(&control.contexts)?;
+        let mut family =
+            out.encode_descriptor("terminations", "Terminations now", None, MetricType::Gauge)?;
+        for (leg, n) in Leg::ALL.iter().zip(control.terminations) {
+            family.encode_family(&[("leg", leg.as_str())])?.encode_gauge(&n)?;
+        }
+        let mut family = out.encode_descriptor("streams", "Streams now", None, MetricType::Gauge)?;
+        for (transport, n) in &control.streams {
+            family.encode_family(&[("transport", *transport)])?.encode_gauge(n)?;
+        }
+        let mut family =
+            out.encode_descriptor("ports_in_use", "Ports bound by calls", None, MetricType::Gauge)?;
+        for realm in &control.realms {
+            family.encode_family(&[("realm", realm.realm.as_str())])?.encode_gauge(&realm.in_use)?;
+        }
+        let mut family =
+            out.encode_descriptor("ports_total", "Ports of the realm", None, MetricType::Gauge)?;
+        for realm in &control.realms {
+            family.encode_family(&[("realm", realm.realm.as_str())])?.encode_gauge(&realm.total)?;
+        }
+        Ok(())
+    }
+
+    fn iq(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let control = &self.control;
+        let help = "Iq transaction requests by what came of them";
+        let mut family = out.encode_descriptor("iq_transactions", help, None, MetricType::Counter)?;
+        for (result, n) in &control.iq_transactions {
+            count(&mut family, &[("result", result)], *n)?;
+        }
+        let help = "Iq commands by what came of them";
+        let mut family = out.encode_descriptor("iq_commands", help, None, MetricType::Counter)?;
+        for (command, result, n) in &control.iq_commands {
+            count(&mut family, &[("command", command), ("result", result)], *n)?;
+        }
+        let help = "Iq messages that were not answered at all";
+        let mut family = out.encode_descriptor("iq_messages_ignored", help, None, MetricType::Counter)?;
+        for (reason, n) in &control.iq_ignored {
+            count(&mut family, &[("reason", reason)], *n)?;
+        }
+        let times = &control.iq_transaction_times;
+        let of_bucket = |b: usize| times.counts.get(b).copied().unwrap_or(0);
+        let help = "Time from a request's arrival to its reply";
+        histogram(out, "iq_transaction", help, &TRANSACTION_BOUNDS_US, &of_bucket, times.sum_us)
+    }
+}
+
+fn count<const N: usize>(family: &mut MetricEncoder<'_>, labels: &[(&str, &str); N], n: u64) -> fmt::Result {
+    family.encode_family(labels)?.encode_counter::<NoLabelSet, _, u64>(&n, None)
+}
+
+fn seconds(us: u64) -> f64 {
+    us as f64 / 1e6
+}
+
+fn buckets(bounds_us: &[u64], of_bucket: &dyn Fn(usize) -> u64) -> (Vec<(f64, u64)>, u64) {
+    let bounds = bounds_us.iter().map(|&us| seconds(us)).chain([f64::INFINITY]);
+    let buckets: Vec<(f64, u64)> = bounds.enumerate().map(|(i, bound)| (bound, of_bucket(i))).collect();
+    let total = buckets.iter().map(|(_, n)| n).sum();
+    (buckets, total)
+}
+
+fn histogram(
+    out: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    bounds_us: &[u64],
+    of_bucket: &dyn Fn(usize) -> u64,
+    sum_us: u64,
+) -> fmt::Result {
+    let (buckets, total) = buckets(bounds_us, of_bucket);
+    out.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?
+        .encode_histogram::<NoLabelSet>(seconds(sum_us), total, &buckets, None)
+}
