@@ -127,6 +127,8 @@ impl PretendWorker {
             }
             Order::Change(id, mut plan) => {
                 self.changed += 1;
+                let peer_is_there = plan.peer.is_none_or(|peer| self.flows.contains_key(&peer));
+                assert!(peer_is_there, "nobody is told of a flow that is not there yet, or not any more");
                 let running = &mut self.flows.get_mut(&id).expect("a flow that runs").plan;
                 std::mem::swap(running, &mut plan);
                 assert_eq!(running.ports, plan.ports, "ports never change");
