@@ -15,3 +15,6 @@ pub mod secret;
 pub mod text;
 pub mod transaction;
 pub mod transport;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -14,3 +14,6 @@ mod types;
 pub use parse::{MAX_GROUPS, MAX_LINE_BYTES, MAX_LINES, MAX_MEDIA, SdpError};
 pub use text::SdpText;
 pub use types::*;
+
+#[cfg(test)]
+mod tests;

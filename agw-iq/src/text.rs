@@ -11,6 +11,9 @@ mod parse;
 mod print;
 mod token;
 
+#[cfg(test)]
+mod tests;
+
 pub use lex::MAX_NESTING;
 pub use print::{Style, print};
 

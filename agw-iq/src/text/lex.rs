@@ -209,7 +209,8 @@ impl<'a> Lexer<'a> {
         Ok(Some(text))
     }
 
-    /// The octet string of Local and Remote, between braces, escapes still in it.
+    /// The octet string of Local and Remote, between braces, escapes still in it. White space and comments behind the opening brace
+    /// belong to the brace (LBRKT), so no octet string begins with a semicolon.
     pub(super) fn octets(&mut self) -> Res<&'a str> {
         self.open()?;
         let start = self.at;
@@ -298,10 +299,14 @@ impl<'a> Lexer<'a> {
                     let end = rest.iter().position(|b| matches!(b, b'"' | b'\r' | b'\n'));
                     self.at += 1 + end.map_or(rest.len(), |end| end + 1);
                 }
-                b'{' if description => match octets_end(self.input, self.at + 1) {
-                    Some(end) => self.at = end + 1,
-                    None => return false,
-                },
+                b'{' if description => {
+                    self.at += 1;
+                    self.skip();
+                    match octets_end(self.input, self.at) {
+                        Some(end) => self.at = end + 1,
+                        None => return false,
+                    }
+                }
                 b'{' => {
                     open += 1;
                     self.at += 1;
@@ -369,7 +374,13 @@ mod tests {
 
     #[test]
     fn a_leap_ends_at_the_brace_that_closes_the_transaction() {
-        for text in ["T=1{x{\"}}\"}} K", "T=1{L{v=0 \\} { \" ;}} K", "T=1{;}\n} K", "T=1{a=L{x}} K"] {
+        for text in [
+            "T=1{x{\"}}\"}} K",
+            "T=1{L{v=0 \\} { \" ;}} K",
+            "T=1{;}\n} K",
+            "T=1{a=L{x}} K",
+            "T=1{L{;}\nv}} K",
+        ] {
             let mut lexer = Lexer::new(text.as_bytes());
             assert!(lexer.leap(0), "{text}");
             assert_eq!(lexer.word("x").expect("a word").text, "K", "{text}");

@@ -240,12 +240,13 @@ impl Printer {
 
     fn error(&mut self, error: &ErrorDescriptor) {
         self.assign(token::ERROR, error.code.0);
-        let brackets = if self.style == Style::Pretty { [" { ", " }"] } else { ["{", "}"] };
-        self.text(brackets[0]);
+        let pretty = self.style == Style::Pretty;
+        self.text(if pretty { " { " } else { "{" });
         if let Some(text) = &error.text {
             self.quoted(text);
+            self.text(if pretty { " " } else { "" });
         }
-        self.text(brackets[1]);
+        self.text("}");
     }
 
     // The pieces that everything is made of.
