@@ -55,7 +55,7 @@ enum Way {
 
 #[derive(Debug, Args)]
 pub(crate) struct RtpArguments {
-    /// How to reach the gateway: ng:HOST:PORT
+    /// How to reach the gateway: iq:HOST:PORT (H.248 text over UDP) or ng:HOST:PORT (rtpengine)
     #[arg(long)]
     gateway: GatewayAddress,
     /// Calls at once
@@ -143,7 +143,7 @@ impl RtpArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct SetupArguments {
-    /// How to reach the gateway: ng:HOST:PORT
+    /// How to reach the gateway: iq:HOST:PORT (H.248 text over UDP) or ng:HOST:PORT (rtpengine)
     #[arg(long)]
     gateway: GatewayAddress,
     /// Contexts per second; 0: as fast as the gateway answers

@@ -6,6 +6,7 @@
 
 pub mod bencode;
 mod dialer;
+pub mod iq;
 pub mod ng;
 pub mod sdp;
 
@@ -69,11 +70,13 @@ pub trait Control: Send {
 /// The languages that gateways are driven in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
+    /// H.248 text over UDP, as an IMS-ALG speaks it on Iq.
+    Iq,
     /// rtpengine's NG protocol: bencode over UDP.
     Ng,
 }
 
-/// A gateway as the command line names it: `ng:HOST:PORT`.
+/// A gateway as the command line names it: `iq:HOST:PORT` or `ng:HOST:PORT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GatewayAddress {
     /// What it speaks.
@@ -86,6 +89,7 @@ impl GatewayAddress {
     /// A control machine for this gateway.
     pub fn control(&self) -> Box<dyn Control> {
         match self.protocol {
+            Protocol::Iq => Box::new(iq::Iq::new(self.address)),
             Protocol::Ng => Box::new(ng::Ng::new()),
         }
     }
@@ -95,10 +99,11 @@ impl FromStr for GatewayAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (scheme, host) = text.split_once(':').ok_or("expected ng:HOST:PORT")?;
+        let (scheme, host) = text.split_once(':').ok_or("expected iq:HOST:PORT or ng:HOST:PORT")?;
         let protocol = match scheme {
+            "iq" => Protocol::Iq,
             "ng" => Protocol::Ng,
-            other => return Err(format!("{other:?} is not a control protocol; ng is")),
+            other => return Err(format!("{other:?} is no control protocol; iq and ng are")),
         };
         let mut addresses = host.to_socket_addrs().map_err(|error| format!("{host:?}: {error}"))?;
         let address = addresses.next().ok_or_else(|| format!("{host:?} has no address"))?;
@@ -109,6 +114,7 @@ impl FromStr for GatewayAddress {
 impl fmt::Display for GatewayAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.protocol {
+            Protocol::Iq => "iq",
             Protocol::Ng => "ng",
         };
         write!(f, "{scheme}:{}", self.address)
@@ -127,6 +133,7 @@ mod tests {
             GatewayAddress { protocol: Protocol::Ng, address: ([127, 0, 0, 1], 2223).into() }
         );
         assert_eq!(gateway.to_string(), "ng:127.0.0.1:2223");
+        assert_eq!("iq:[::1]:2944".parse::<GatewayAddress>().unwrap().to_string(), "iq:[::1]:2944");
         assert!("127.0.0.1".parse::<GatewayAddress>().is_err());
         assert!("sip:127.0.0.1:5060".parse::<GatewayAddress>().is_err());
     }

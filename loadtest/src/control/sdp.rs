@@ -18,6 +18,14 @@ pub fn describe(address: SocketAddr, crypto: Option<&str>) -> String {
     )
 }
 
+/// The same with the address left to the gateway (H.248.1 section 7.1.8): `$` for address and port.
+pub fn describe_chosen(is_ipv4: bool, crypto: Option<&str>) -> String {
+    let family = if is_ipv4 { "IP4" } else { "IP6" };
+    let profile = if crypto.is_some() { "RTP/SAVP" } else { "RTP/AVP" };
+    let crypto = crypto.map_or(String::new(), |value| format!("a=crypto:{value}\r\n"));
+    format!("v=0\r\nc=IN {family} $\r\nm=audio $ {profile} {PAYLOAD_TYPE}\r\n{crypto}")
+}
+
 /// What the far end's description says.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Described {
