@@ -310,7 +310,7 @@ mod tests {
             answer(&mut iq, &request, actions);
             match iq.poll_event() {
                 Some(Event::Failed { call: 7, reason }) => {
-                    assert!(reason.contains("500") && reason.ends_with(": busy"), "{reason}")
+                    assert!(reason.contains("500") && reason.ends_with(": busy"), "{reason}");
                 }
                 other => panic!("{other:?} for {actions}"),
             }
