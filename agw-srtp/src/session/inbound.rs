@@ -78,11 +78,13 @@ impl InboundSession {
         let highest = self.streams.highest(place, Kind::Rtp);
         job.index = estimate(highest, header.sequence).ok_or(Error::KeyExpired)?;
         let looked = self.streams.look(place, Kind::Rtp, job.index);
-        if self.roc_restart == RocRestart::Off || job.index >> 16 == 0 {
+        if self.roc_restart == RocRestart::Off {
             return looked.map(|()| job);
         }
+        // SRTP-14: what the window refuses may still be the beginning of a restart.
         job.stale = looked.err();
-        job.try_restart = self.restart_is_due(place, now_ms);
+        let differs = job.stale.is_some() || job.index != u64::from(header.sequence);
+        job.try_restart = differs && self.restart_is_due(place, now_ms);
         Ok(job)
     }
 
@@ -198,6 +200,12 @@ impl InboundSession {
     fn consider_restart(&mut self, job: &Job, now_ms: u64) -> Result<usize, Error> {
         let RocRestart::Guarded { successes, .. } = self.roc_restart else { return Err(Error::AuthFailed) };
         let place = self.streams.find(job.ssrc).ok_or(Error::AuthFailed)?;
+        if estimate(self.streams.highest(place, Kind::Rtp), job.sequence) == Some(job.index)
+            && self.streams.look(place, Kind::Rtp, job.index).is_ok()
+        {
+            // An earlier packet of the batch has already restarted the stream.
+            return self.accept(job, now_ms);
+        }
         if !self.restart_is_due(place, now_ms) {
             return Err(Error::RestartPending);
         }
