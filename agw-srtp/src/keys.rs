@@ -18,20 +18,33 @@ pub(crate) const MAX_MASTER_SALT_BYTES: usize = 14;
 /// The longest MKI field on the wire, in bytes (RFC 4568 section 6.1).
 pub(crate) const MAX_MKI_BYTES: usize = 128;
 
+/// Key and salt. They are written where they will stay, on the heap: a value that moves would leave copies on the stack that nobody
+/// wipes.
+#[derive(Zeroize, ZeroizeOnDrop)]
+struct Secret {
+    key: [u8; MAX_MASTER_KEY_BYTES],
+    salt: [u8; MAX_MASTER_SALT_BYTES],
+}
+
+impl Secret {
+    /// `key` and `salt`, not longer than their fields, with zeros after them.
+    fn boxed(key: &[u8], salt: &[u8]) -> Box<Secret> {
+        let mut secret =
+            Box::new(Secret { key: [0; MAX_MASTER_KEY_BYTES], salt: [0; MAX_MASTER_SALT_BYTES] });
+        secret.key[..key.len()].copy_from_slice(key);
+        secret.salt[..salt.len()].copy_from_slice(salt);
+        secret
+    }
+}
+
 /// One master key with its salt, and what the attribute said of its use.
 ///
 /// Equality is decided in constant time over key and salt (SRTP-9 compares attributes that came from outside).
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct MasterKey {
-    key: [u8; MAX_MASTER_KEY_BYTES],
-    salt: [u8; MAX_MASTER_SALT_BYTES],
-    #[zeroize(skip)]
+    secret: Box<Secret>,
     key_len: u8,
-    #[zeroize(skip)]
     salt_len: u8,
-    #[zeroize(skip)]
     lifetime: Option<Lifetime>,
-    #[zeroize(skip)]
     mki: Option<Mki>,
 }
 
@@ -42,17 +55,13 @@ impl MasterKey {
         if key.len() != suite.master_key_len() || salt.len() != suite.master_salt_len() {
             return Err(SdesError::KeyLength { suite, expected_bytes, found_bytes: key.len() + salt.len() });
         }
-        let mut master = MasterKey {
-            key: [0; MAX_MASTER_KEY_BYTES],
-            salt: [0; MAX_MASTER_SALT_BYTES],
+        Ok(MasterKey {
+            secret: Secret::boxed(key, salt),
             key_len: suite.master_key_len() as u8,
             salt_len: suite.master_salt_len() as u8,
             lifetime: None,
             mki: None,
-        };
-        master.key[..key.len()].copy_from_slice(key);
-        master.salt[..salt.len()].copy_from_slice(salt);
-        Ok(master)
+        })
     }
 
     /// The same key with an identifier: packets will carry it.
@@ -81,19 +90,26 @@ impl MasterKey {
 
     /// The key itself. Secret: for the key derivation and for the echo over Iq only.
     pub fn key(&self) -> &[u8] {
-        &self.key[..usize::from(self.key_len)]
+        &self.secret.key[..usize::from(self.key_len)]
     }
 
     /// The salt. Treated as secret like the key.
     pub fn salt(&self) -> &[u8] {
-        &self.salt[..usize::from(self.salt_len)]
+        &self.secret.salt[..usize::from(self.salt_len)]
     }
 
     /// Whether key and salt are the same bytes, decided in constant time.
     pub fn same_secret(&self, other: &MasterKey) -> bool {
         let lengths =
             Choice::from(u8::from((self.key_len, self.salt_len) == (other.key_len, other.salt_len)));
-        (self.key.ct_eq(&other.key) & self.salt.ct_eq(&other.salt) & lengths).into()
+        let (mine, theirs) = (&*self.secret, &*other.secret);
+        (mine.key.ct_eq(&theirs.key) & mine.salt.ct_eq(&theirs.salt) & lengths).into()
+    }
+}
+
+impl Clone for MasterKey {
+    fn clone(&self) -> MasterKey {
+        MasterKey { secret: Secret::boxed(self.key(), self.salt()), ..*self }
     }
 }
 

@@ -8,7 +8,6 @@ mod parse;
 
 use std::fmt::{self, Write as _};
 
-use arrayvec::ArrayVec;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -26,14 +25,15 @@ pub const MAX_KDR: u8 = 24;
 /// One `a=crypto` attribute.
 ///
 /// Two attributes are equal when they ask for the same thing with the same keys, however they were written; keys
-/// are compared in constant time (SRTP-9).
+/// are compared in constant time (SRTP-9). The keys are on the heap and stay there until they are wiped, however often
+/// the attribute moves.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CryptoAttribute {
     tag: u32,
     suite: Suite,
-    keys: ArrayVec<MasterKey, MAX_MASTER_KEYS>,
+    keys: Box<[MasterKey]>,
     params: SessionParams,
-    fec_keys: ArrayVec<MasterKey, MAX_MASTER_KEYS>,
+    fec_keys: Box<[MasterKey]>,
 }
 
 /// The session parameters of an attribute (RFC 4568 section 6.3).
@@ -180,16 +180,13 @@ impl CryptoAttribute {
         suite: Suite,
         keys: impl IntoIterator<Item = MasterKey>,
     ) -> Result<CryptoAttribute, SdesError> {
-        let mut attribute = CryptoAttribute {
-            tag,
-            suite,
-            keys: ArrayVec::new(),
-            params: SessionParams::default(),
-            fec_keys: ArrayVec::new(),
-        };
-        for key in keys {
-            attribute.keys.try_push(key).map_err(|_| SdesError::TooManyKeys)?;
+        // One more than may be, to see that there are too many without taking them all.
+        let keys: Box<[MasterKey]> = keys.into_iter().take(MAX_MASTER_KEYS + 1).collect();
+        if keys.len() > MAX_MASTER_KEYS {
+            return Err(SdesError::TooManyKeys);
         }
+        let params = SessionParams::default();
+        let attribute = CryptoAttribute { tag, suite, keys, params, fec_keys: Box::default() };
         attribute.check()?;
         Ok(attribute)
     }

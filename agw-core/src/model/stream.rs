@@ -117,3 +117,13 @@ impl StreamSpec {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_specification_is_small_enough_to_be_passed_by_value() {
+        assert!(size_of::<StreamSpec>() <= 384, "{} bytes", size_of::<StreamSpec>());
+    }
+}

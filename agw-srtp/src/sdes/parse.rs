@@ -26,8 +26,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// Room for the longest key that is decoded before its length is judged; longer text is refused unseen.
 const DECODE_BYTES: usize = 96;
 
-type Keys = ArrayVec<MasterKey, MAX_MASTER_KEYS>;
-
 pub(super) fn attribute(text: &str) -> Result<CryptoAttribute, SdesError> {
     if text.len() > MAX_ATTRIBUTE_BYTES {
         return Err(SdesError::TooLong);
@@ -44,8 +42,8 @@ pub(super) fn attribute(text: &str) -> Result<CryptoAttribute, SdesError> {
     let suite = fields.next().ok_or(SdesError::Missing("suite"))?;
     let suite = Suite::from_name(suite).ok_or(SdesError::UnknownSuite)?;
     let keys = keys(suite, fields.next().ok_or(SdesError::Missing("key"))?)?;
-    let mut attribute =
-        CryptoAttribute { tag, suite, keys, params: SessionParams::default(), fec_keys: Keys::new() };
+    let params = SessionParams::default();
+    let mut attribute = CryptoAttribute { tag, suite, keys, params, fec_keys: Box::default() };
     let mut seen = Seen::default();
     for (position, field) in fields.enumerate() {
         session_parameter(&mut attribute, &mut seen, field, position + 1)?;
@@ -73,13 +71,13 @@ fn tag(text: &str) -> Result<u32, SdesError> {
 }
 
 /// `inline:...` key parameters, separated by semicolons.
-fn keys(suite: Suite, text: &str) -> Result<Keys, SdesError> {
-    let mut keys = Keys::new();
+fn keys(suite: Suite, text: &str) -> Result<Box<[MasterKey]>, SdesError> {
+    let mut keys = ArrayVec::<MasterKey, MAX_MASTER_KEYS>::new();
     for (position, parameter) in text.split(';').enumerate() {
         let key = key(suite, parameter, position + 1)?;
         keys.try_push(key).map_err(|_| SdesError::TooManyKeys)?;
     }
-    Ok(keys)
+    Ok(keys.into_iter().collect())
 }
 
 /// `inline:` key||salt [`|` lifetime] [`|` MKI `:` length]; a colon tells the MKI from the lifetime.

@@ -246,3 +246,27 @@ proptest! {
         let _ = CryptoAttribute::parse(&format!("{EXAMPLE} {text}"));
     }
 }
+
+#[test]
+fn an_attribute_is_small_and_its_keys_stay_where_they_are_when_it_moves() {
+    assert!(size_of::<CryptoAttribute>() <= 64, "{} bytes", size_of::<CryptoAttribute>());
+    let attribute = parse(EXAMPLE).unwrap();
+    let place = attribute.keys()[0].key().as_ptr();
+    let moved = [Box::new(attribute)];
+    let moved = &*moved[0];
+    assert_eq!(moved.keys()[0].key().as_ptr(), place);
+    let copy = moved.clone();
+    assert_ne!(copy.keys()[0].key().as_ptr(), place, "a copy is wiped on its own");
+    assert_eq!(copy, *moved);
+}
+
+#[test]
+fn more_keys_than_a_session_holds_are_refused_however_they_come() {
+    let key = |n: u8| {
+        let key = MasterKey::new(Suite::AesCm128HmacSha1_80, &[n; 16], &[n; 14]).unwrap();
+        key.with_mki(Mki::new(u128::from(n), 1).unwrap())
+    };
+    let attribute = |count: u8| CryptoAttribute::new(1, Suite::AesCm128HmacSha1_80, (1..=count).map(key));
+    assert_eq!(attribute(8).unwrap().keys().len(), MAX_MASTER_KEYS);
+    assert_eq!(attribute(9), Err(SdesError::TooManyKeys));
+}
