@@ -1,1 +1,1 @@
-//! benches
+//! What is only measured: criterion benches, and the side-by-side run against another gateway (`src/bin/compare`).
