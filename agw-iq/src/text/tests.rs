@@ -57,3 +57,11 @@ proptest! {
         let _ = parse(&text.as_bytes()[..cut.index(text.len())]);
     }
 }
+
+#[test]
+fn events_of_a_reply_that_name_a_request_and_no_event_are_an_empty_descriptor() {
+    // Found by fuzzing: it was read as events, and printed as what is read as empty.
+    let asked = parse_strictly(b"MEGACO/2 [1.0.0.1]\nReply=7{C=4{A=t{E=2}}}");
+    assert_eq!(asked, parse_strictly(b"MEGACO/2 [1.0.0.1]\nReply=7{C=4{A=t{E}}}"));
+    assert!(asked.is_ok());
+}

@@ -288,7 +288,11 @@ impl Parser<'_> {
                 (D::Error, _) => AuditReturn::Error(p.error_descriptor()?),
                 (descriptor, true) => AuditReturn::Empty(p.kind(descriptor, at)?),
                 (D::Media, _) => AuditReturn::Media(p.media()?),
-                (D::Events, _) => AuditReturn::Events(p.events()?),
+                (D::Events, _) => match p.events()? {
+                    // `Events = 2` without a list names a request and asks for nothing.
+                    asked if asked.events.is_empty() => AuditReturn::Empty(DescriptorKind::Events),
+                    asked => AuditReturn::Events(asked),
+                },
                 (D::Signals, _) => AuditReturn::Signals(p.signals()?),
                 (D::Statistics, _) => AuditReturn::Statistics(p.statistics()?),
                 (D::ObservedEvents, _) => AuditReturn::ObservedEvents(p.observed_events()?),
