@@ -232,7 +232,7 @@ impl Client {
             }
             Transaction::Ack(ranges) => {
                 for range in ranges {
-                    self.gateway_requests.acknowledge(from, range);
+                    self.gateway_requests.acknowledge(self.config.gateway, range);
                 }
             }
             Transaction::SegmentReply { .. } => {}
@@ -240,7 +240,7 @@ impl Client {
     }
 
     fn handle_request(&mut self, now: Now, request: TransactionRequest) {
-        let key = (self.config.gateway.address, request.id);
+        let key = (self.config.gateway, request.id);
         match self.gateway_requests.arrive(key) {
             Arrival::New => {}
             Arrival::Answered(bytes) => {

@@ -6,12 +6,11 @@
 
 use super::LONG_TIMER;
 use crate::ast::{AckRange, TransactionId};
-use crate::transport::{MessageBytes, Now};
+use crate::transport::{MessageBytes, Now, Peer};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 
-/// The peer's address and the transaction's identifier.
-pub type Key = (SocketAddr, TransactionId);
+/// The peer and the transaction's identifier.
+pub type Key = (Peer, TransactionId);
 
 /// The bounds of the table.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +92,7 @@ impl InboundTable {
     }
 
     /// Replies of this peer have arrived.
-    pub fn acknowledge(&mut self, peer: SocketAddr, range: AckRange) {
+    pub fn acknowledge(&mut self, peer: Peer, range: AckRange) {
         if range.first > range.last {
             return;
         }
@@ -147,8 +146,8 @@ mod tests {
 
     const NOW: Now = Duration::from_secs(1);
 
-    fn peer(port: u16) -> SocketAddr {
-        ([127, 0, 0, 1], port).into()
+    fn peer(port: u16) -> Peer {
+        Peer::udp(([127, 0, 0, 1], port).into())
     }
 
     fn reply(text: &str) -> MessageBytes {

@@ -1,0 +1,438 @@
+//! AuditValue, and ROOT (H.248.1 section 7.2.5): what is, as far as the controller may know it. Keys are never in it (SRTP-9, SRTP-12):
+//! the view has none.
+
+use super::stream::Stream;
+use super::view::Termination;
+use super::*;
+use crate::package;
+
+/// The statistics that an Audit asks for.
+///
+/// # Errors
+/// 440 and 453 for one that there is not.
+pub(super) fn wanted_statistics(audit: &AuditDescriptor) -> Result<Option<Wanted>, ErrorDescriptor> {
+    if audit.wants(DescriptorKind::Statistics) {
+        return Ok(Some(Wanted::All));
+    }
+    let mut names = Vec::new();
+    for item in &audit.items {
+        if let AuditItem::Statistic(name) = item {
+            package::statistic(name)?;
+            names.push(name.clone());
+        }
+    }
+    Ok((!names.is_empty()).then_some(Wanted::These(names)))
+}
+
+/// The Packages descriptor.
+pub(super) fn packages() -> AuditReturn {
+    AuditReturn::Packages(
+        package::realized()
+            .map(|package| PackageVersion { name: Name::new(package.name), version: package.version })
+            .collect(),
+    )
+}
+
+fn no_such(name: impl std::fmt::Display) -> ErrorDescriptor {
+    ErrorDescriptor::with_text(ErrorCode::AUDITED_DOES_NOT_EXIST, name.to_string())
+}
+
+impl Executor {
+    pub(super) fn audit_value(
+        &self,
+        id: model::TerminationId,
+        audit: &AuditDescriptor,
+        gateway: &mut dyn Gateway,
+    ) -> Result<Answer, Stop> {
+        let mut answer = self.audit_without_statistics(id, audit)?;
+        if let Some(wanted) = wanted_statistics(audit)? {
+            match gateway.execute(Order::ReadStatistics(id)) {
+                Ok(Reply::Statistics(ticket)) => answer.statistics = Some((ticket, wanted)),
+                Ok(_) => {}
+                Err(refused) if refusal::passes(&refused) => return Err(Stop::Blocked),
+                Err(refused) => return Err(refused.into()),
+            }
+        }
+        Ok(answer)
+    }
+
+    pub(super) fn audit_without_statistics(
+        &self,
+        id: model::TerminationId,
+        audit: &AuditDescriptor,
+    ) -> Result<Answer, Stop> {
+        let termination =
+            self.view.termination(id).ok_or_else(|| ErrorDescriptor::new(ErrorCode::UNKNOWN_TERMINATION))?;
+        let mut returned = Vec::new();
+        for item in &audit.items {
+            if let Some(descriptor) = value_of(termination, item)? {
+                returned.push(descriptor);
+            }
+        }
+        Ok(Answer { audit: returned, statistics: None })
+    }
+
+    /// A command for the gateway itself.
+    pub(super) fn root_command(
+        &mut self,
+        now: Now,
+        command: &Command,
+        e: &mut Execution,
+    ) -> Result<(), Stop> {
+        let _ = now;
+        let result = match command {
+            Command::Modify(request) => {
+                self.modify_root(request)?;
+                let audit = request.audit.as_ref().map(|audit| self.audit_root(audit)).transpose()?;
+                CommandResult::Modify(audit.unwrap_or_default())
+            }
+            Command::AuditValue(audit) => {
+                if e.here == Some(Here::All) {
+                    return self.list_contexts(Verb::AuditValue, e);
+                }
+                CommandResult::AuditValue(AuditResult::Termination(self.audit_root(audit)?))
+            }
+            Command::AuditCapability(audit) => {
+                if e.here == Some(Here::All) {
+                    return self.list_contexts(Verb::AuditCapability, e);
+                }
+                CommandResult::AuditCapability(AuditResult::Termination(self.root_capability(audit)?))
+            }
+            Command::ServiceChange(request) => CommandResult::ServiceChange(service_change(request, e)?),
+            Command::Add(_) | Command::Move(_) | Command::Subtract(_) | Command::Notify(_) => {
+                return Err(ErrorDescriptor::with_text(ErrorCode::COMMAND_NOT_ALLOWED, "ROOT").into());
+            }
+        };
+        e.reply(e.context(), TerminationId::Root, result);
+        Ok(())
+    }
+
+    /// ROOT in all contexts: an action reply for each context that there is (H.248.1 section 7.2.5).
+    fn list_contexts(&self, verb: Verb, e: &mut Execution) -> Result<(), Stop> {
+        if self.view.contexts.len() > MAX_WILDCARD_REPLIES {
+            return Err(ErrorDescriptor::new(ErrorCode::RESPONSE_TOO_LARGE).into());
+        }
+        if self.view.contexts.is_empty() {
+            e.reply(ContextId::All, TerminationId::Root, succeeded(verb, Vec::new()));
+        }
+        for number in self.view.contexts.keys() {
+            e.reply(ContextId::Id(*number), TerminationId::Root, succeeded(verb, Vec::new()));
+        }
+        Ok(())
+    }
+
+    fn modify_root(&mut self, request: &AmmRequest) -> Result<(), ErrorDescriptor> {
+        let illegal = [
+            (request.signals.as_ref().is_some_and(|signals| !signals.is_empty()), "Signals"),
+            (request.modem.is_some(), "Modem"),
+            (request.mux.is_some(), "Mux"),
+            (request.digit_map.is_some(), "DigitMap"),
+            (request.event_buffer.is_some(), "EventBuffer"),
+            (request.media.as_ref().is_some_and(|media| media.streams != Streams::None), "Stream"),
+        ];
+        if let Some((_, name)) = illegal.into_iter().find(|(given, _)| *given) {
+            return Err(ErrorDescriptor::with_text(
+                ErrorCode::DESCRIPTOR_NOT_LEGAL,
+                format!("{name} on ROOT"),
+            ));
+        }
+        if let Some(events) = request.events.as_ref().filter(|events| !events.events.is_empty()) {
+            for event in &events.events {
+                package::event(&event.name)?;
+            }
+            return Err(ErrorDescriptor::with_text(ErrorCode::CANNOT_DETECT_EVENT, "on ROOT"));
+        }
+        let state = request.media.as_ref().and_then(|media| media.termination_state.as_ref());
+        let Some(state) = state else { return Ok(()) };
+        if state.service_state.is_some_and(|wanted| wanted != ServiceState::InService) {
+            return Err(ErrorDescriptor::with_text(ErrorCode::NOT_IMPLEMENTED, "ServiceStates of ROOT"));
+        }
+        // All or nothing (IQ-4).
+        let mut root = self.root;
+        for (at, property) in state.properties.iter().enumerate() {
+            if state.properties[..at].iter().any(|earlier| earlier.name == property.name) {
+                return Err(ErrorDescriptor::with_text(ErrorCode::PROPERTY_TWICE, property.name.to_string()));
+            }
+            root.set(&property.name, &property.value)?;
+        }
+        self.root = root;
+        Ok(())
+    }
+
+    fn audit_root(&self, audit: &AuditDescriptor) -> Result<TerminationAudit, ErrorDescriptor> {
+        let mut returned = Vec::new();
+        let mut properties = Vec::new();
+        for item in &audit.items {
+            match item {
+                AuditItem::Descriptor(DescriptorKind::Packages) => returned.push(packages()),
+                AuditItem::Descriptor(DescriptorKind::Media) => properties = self.root.all(),
+                AuditItem::Descriptor(kind) => returned.push(AuditReturn::Empty(*kind)),
+                AuditItem::Media(items) => {
+                    for item in items {
+                        properties.extend(self.root_property(item)?);
+                    }
+                }
+                AuditItem::Package(wanted) => returned.push(one_package(wanted)?),
+                AuditItem::Statistic(name) => return Err(no_such(name)),
+                AuditItem::Event { event, .. } | AuditItem::BufferedEvent { event, .. } => {
+                    return Err(no_such(event));
+                }
+                AuditItem::Signal { signal, .. } => return Err(no_such(signal)),
+                AuditItem::DigitMap(name) => return Err(no_such(name)),
+            }
+        }
+        if !properties.is_empty() {
+            let state = TerminationStateDescriptor { properties, ..Default::default() };
+            let media = MediaDescriptor { termination_state: Some(state), streams: Streams::None };
+            returned.insert(0, AuditReturn::Media(media));
+        }
+        Ok(returned)
+    }
+
+    fn root_property(&self, item: &MediaAudit) -> Result<Vec<PropertyParm>, ErrorDescriptor> {
+        match item {
+            MediaAudit::TerminationState(TerminationStateAudit::Property(name)) if name.package == "root" => {
+                if name.item.is_all() {
+                    return Ok(self.root.all());
+                }
+                self.root.get(name.item.as_str()).map(|property| vec![property]).ok_or_else(|| no_such(name))
+            }
+            MediaAudit::TerminationState(TerminationStateAudit::Property(name)) => Err(no_such(name)),
+            _ => Err(no_such("on ROOT")),
+        }
+    }
+
+    /// The properties of a context, after the action has set them (H.248.1 section 7.2.9).
+    pub(super) fn audit_context(
+        &self,
+        audit: &ContextAudit,
+        e: &mut Execution,
+    ) -> Result<(), ErrorDescriptor> {
+        if audit.select.is_some() || !audit.attributes.is_empty() || audit.ieps {
+            return Err(ErrorDescriptor::with_text(ErrorCode::NOT_IMPLEMENTED, "context audit of version 3"));
+        }
+        let properties = |attributes: ContextAttributes| ContextProperties {
+            priority: audit.priority.then_some(u16::from(attributes.priority)),
+            // The text encoding of version 2 has no word for an emergency that is none.
+            emergency: (audit.emergency && attributes.emergency).then_some(true),
+            ..ContextProperties::default()
+        };
+        match e.here {
+            Some(Here::All) => {
+                if self.view.contexts.len() > MAX_WILDCARD_REPLIES {
+                    return Err(ErrorDescriptor::new(ErrorCode::RESPONSE_TOO_LARGE));
+                }
+                for (number, context) in &self.view.contexts {
+                    let at = e.action_reply(ContextId::Id(*number));
+                    e.replies[at].properties = properties(context.attributes);
+                }
+                Ok(())
+            }
+            Some(Here::One(id)) => {
+                let attributes =
+                    self.view.contexts.get(&id.0).map(|context| context.attributes).unwrap_or_default();
+                let at = e.action_reply(ContextId::Id(id.0));
+                e.replies[at].properties = properties(attributes);
+                Ok(())
+            }
+            _ => Err(ErrorDescriptor::with_text(ErrorCode::UNKNOWN_ACTION, "ContextAudit of this context")),
+        }
+    }
+}
+
+/// ServiceChange from the controller (H.248.1 section 11.5).
+fn service_change(
+    request: &ServiceChangeRequest,
+    e: &mut Execution,
+) -> Result<ServiceChangeResult, ErrorDescriptor> {
+    match &request.method {
+        ServiceChangeMethod::HandOff => {
+            e.hand_off = Some(request.mgc_id.clone());
+            Ok(ServiceChangeResult::Accepted)
+        }
+        // The controller has restarted: what it does not know any more it audits and subtracts.
+        ServiceChangeMethod::Restart => {
+            let version = request.version.map(|offered| offered.min(2));
+            Ok(match version {
+                None => ServiceChangeResult::Accepted,
+                Some(_) => {
+                    ServiceChangeResult::Parms(Box::new(ServiceChangeReply { version, ..Default::default() }))
+                }
+            })
+        }
+        _ => Err(ErrorDescriptor::with_text(
+            ErrorCode::NOT_IMPLEMENTED,
+            "this ServiceChangeMethod from the controller",
+        )),
+    }
+}
+
+fn one_package(wanted: &PackageVersion) -> Result<AuditReturn, ErrorDescriptor> {
+    let found = package::find(wanted.name.as_str()).filter(|package| package.realized);
+    let found = found.ok_or_else(|| no_such(&wanted.name))?;
+    Ok(AuditReturn::Packages(vec![PackageVersion { name: Name::new(found.name), version: found.version }]))
+}
+
+/// One item of an audit; `None` for statistics, which come later.
+fn value_of(termination: &Termination, item: &AuditItem) -> Result<Option<AuditReturn>, ErrorDescriptor> {
+    let events = || termination.events.as_ref();
+    Ok(Some(match item {
+        AuditItem::Descriptor(DescriptorKind::Statistics) | AuditItem::Statistic(_) => return Ok(None),
+        AuditItem::Descriptor(DescriptorKind::Media) => AuditReturn::Media(media_of(termination)),
+        AuditItem::Descriptor(DescriptorKind::Packages) => packages(),
+        AuditItem::Descriptor(DescriptorKind::Events) => match events() {
+            None => AuditReturn::Empty(DescriptorKind::Events),
+            Some(active) => AuditReturn::Events(EventsDescriptor {
+                request: Some(active.request),
+                events: active.events.clone(),
+            }),
+        },
+        // Signals here are brief: none is ever active.
+        AuditItem::Descriptor(kind) => AuditReturn::Empty(*kind),
+        AuditItem::Media(items) => AuditReturn::Media(some_media_of(termination, items)?),
+        AuditItem::Event { event, request } => {
+            package::event(event)?;
+            let found = events().filter(|active| request.is_none_or(|wanted| wanted == active.request));
+            let found = found.and_then(|active| {
+                let events: Vec<_> =
+                    active.events.iter().filter(|asked| asked.name == *event).cloned().collect();
+                (!events.is_empty()).then_some(EventsDescriptor { request: Some(active.request), events })
+            });
+            found.map_or(AuditReturn::Empty(DescriptorKind::Events), AuditReturn::Events)
+        }
+        AuditItem::Signal { signal, .. } => {
+            package::signal(signal)?;
+            AuditReturn::Empty(DescriptorKind::Signals)
+        }
+        AuditItem::BufferedEvent { .. } => AuditReturn::Empty(DescriptorKind::EventBuffer),
+        AuditItem::DigitMap(name) => return Err(no_such(name)),
+        AuditItem::Package(wanted) => one_package(wanted)?,
+    }))
+}
+
+fn media_of(termination: &Termination) -> MediaDescriptor {
+    let state = TerminationStateDescriptor {
+        service_state: Some(ServiceState::InService),
+        event_buffer_control: Some(EventBufferControl::Off),
+        properties: Vec::new(),
+    };
+    let streams = termination.streams.iter().map(|(id, stream)| StreamDescriptor {
+        id: *id,
+        parms: StreamParms {
+            local_control: Some(LocalControlDescriptor {
+                mode: Some(stream.mode),
+                reserve_value: stream.reserve_value,
+                reserve_group: stream.reserve_group,
+                properties: stream.properties.clone(),
+            }),
+            local: stream.local.clone(),
+            remote: stream.remote.clone(),
+            statistics: None,
+        },
+    });
+    MediaDescriptor { termination_state: Some(state), streams: Streams::Many(streams.collect()) }
+}
+
+/// Single properties of Media, gathered by stream.
+fn some_media_of(
+    termination: &Termination,
+    items: &[MediaAudit],
+) -> Result<MediaDescriptor, ErrorDescriptor> {
+    let mut state = None;
+    let mut streams: Vec<StreamDescriptor> = Vec::new();
+    for item in items {
+        match item {
+            MediaAudit::TerminationState(wanted) => {
+                let state = state.get_or_insert_with(TerminationStateDescriptor::default);
+                match wanted {
+                    TerminationStateAudit::ServiceState => {
+                        state.service_state = Some(ServiceState::InService);
+                    }
+                    TerminationStateAudit::EventBufferControl => {
+                        state.event_buffer_control = Some(EventBufferControl::Off);
+                    }
+                    TerminationStateAudit::Property(name) => return Err(no_such(name)),
+                }
+            }
+            MediaAudit::Statistic { name, .. } => return Err(no_such(name)),
+            MediaAudit::LocalControl { stream, item } => {
+                each_stream(termination, *stream, &mut streams, |found, parms| {
+                    one_property(found, item, parms.local_control.get_or_insert_default())
+                })?;
+            }
+            MediaAudit::Local { stream } => {
+                each_stream(termination, *stream, &mut streams, |found, parms| {
+                    parms.local = found.local.clone();
+                    Ok(())
+                })?;
+            }
+            MediaAudit::Remote { stream } => {
+                each_stream(termination, *stream, &mut streams, |found, parms| {
+                    parms.remote = found.remote.clone();
+                    Ok(())
+                })?;
+            }
+        }
+    }
+    let streams = if streams.is_empty() { Streams::None } else { Streams::Many(streams) };
+    Ok(MediaDescriptor { termination_state: state, streams })
+}
+
+/// Does something for the stream that an audit names, or for every one.
+fn each_stream(
+    termination: &Termination,
+    named: Option<u16>,
+    listed: &mut Vec<StreamDescriptor>,
+    mut take: impl FnMut(&Stream, &mut StreamParms) -> Result<(), ErrorDescriptor>,
+) -> Result<(), ErrorDescriptor> {
+    if let Some(stream) = named.filter(|stream| !termination.streams.contains_key(stream)) {
+        return Err(no_such(format!("Stream = {stream}")));
+    }
+    for (id, found) in termination.streams.iter().filter(|(id, _)| named.is_none_or(|only| only == **id)) {
+        let at = listed.iter().position(|entry| entry.id == *id).unwrap_or_else(|| {
+            listed.push(StreamDescriptor { id: *id, parms: StreamParms::default() });
+            listed.len() - 1
+        });
+        take(found, &mut listed[at].parms)?;
+    }
+    Ok(())
+}
+
+fn one_property(
+    stream: &Stream,
+    wanted: &LocalControlAudit,
+    into: &mut LocalControlDescriptor,
+) -> Result<(), ErrorDescriptor> {
+    match wanted {
+        LocalControlAudit::Mode => into.mode = Some(stream.mode),
+        LocalControlAudit::ReserveValue => into.reserve_value = Some(stream.reserve_value.unwrap_or(false)),
+        LocalControlAudit::ReserveGroup => into.reserve_group = Some(stream.reserve_group.unwrap_or(false)),
+        LocalControlAudit::Property(name) if name.item.is_all() => {
+            let matching = stream
+                .properties
+                .iter()
+                .filter(|held| name.package.is_all() || held.name.package == name.package);
+            into.properties.extend(matching.cloned());
+        }
+        LocalControlAudit::Property(name) => {
+            let known = package::property(name)?;
+            let held = stream.properties.iter().find(|held| held.name == *name).cloned();
+            let default = || {
+                known
+                    .default
+                    .map(|value| PropertyParm { name: name.clone(), value: Value::token(value).into() })
+            };
+            // The realm is known even where none was named.
+            let realm = || {
+                let given = stream.given.as_ref().filter(|_| name.is("ipdc", "realm"))?;
+                let value = Value::quoted(given.realm.as_str()).into();
+                Some(PropertyParm { name: name.clone(), value })
+            };
+            match held.or_else(realm).or_else(default) {
+                Some(property) => into.properties.push(property),
+                None => return Err(no_such(name)),
+            }
+        }
+    }
+    Ok(())
+}

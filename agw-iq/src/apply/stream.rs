@@ -1,0 +1,442 @@
+//! One stream: what it was, what a command says of it, and what it shall be.
+//!
+//! A Modify is partial (H.248.1 section 7.1.6): what is omitted stays, an empty Local or Remote takes the description away. The model
+//! wants whole specifications, so the H.248 view of each stream is kept: LocalControl as it was set, Local and Remote without keys, and the
+//! specification without keys. Keys pass through to the model in the command that brings them and are kept nowhere here (SRTP-12);
+//! that one was given is remembered, so that taking it away can be refused (SRTP-9).
+
+use super::media::{self, Terms, unsupported};
+use crate::ast::{
+    ErrorDescriptor, LocalControlDescriptor, ParmValue, PropertyParm, StreamMode, StreamParms, Value,
+};
+use crate::errors::ErrorCode;
+use crate::package::{self, Kind, Place, diffserv::DscpForm, gate, realm::Realms};
+use crate::sdp::{Group, Port, SdpText};
+use agw_core::model::{
+    Family, LatchAction, LocalStream, Mode, PortRange, RealmName, Remote, RtcpPorts, SourceFilter,
+    StreamSpec, Transport,
+};
+use std::net::SocketAddr;
+
+/// A stream as H.248 sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
+    pub(super) mode: StreamMode,
+    pub(super) reserve_value: Option<bool>,
+    pub(super) reserve_group: Option<bool>,
+    pub(super) properties: Vec<PropertyParm>,
+    /// Without keys; `None` where none was given or it was taken away.
+    pub(super) local: Option<SdpText>,
+    pub(super) remote: Option<SdpText>,
+    /// What the model runs, without keys and without the latch action.
+    pub(super) spec: StreamSpec,
+    /// What the model gave it.
+    pub(super) given: Option<LocalStream>,
+    /// The peer's address is learned, so Remote's is no filter.
+    pub(super) latching: bool,
+    pub(super) local_keyed: bool,
+    pub(super) remote_keyed: bool,
+    local_mux: bool,
+    remote_mux: bool,
+    local_off: bool,
+    remote_off: bool,
+}
+
+impl Stream {
+    fn new(transport: Transport) -> Self {
+        Self {
+            mode: StreamMode::Inactive,
+            reserve_value: None,
+            reserve_group: None,
+            properties: Vec::new(),
+            local: None,
+            remote: None,
+            spec: StreamSpec::new(transport),
+            given: None,
+            latching: false,
+            local_keyed: false,
+            remote_keyed: false,
+            local_mux: false,
+            remote_mux: false,
+            local_off: false,
+            remote_off: false,
+        }
+    }
+
+    fn property(&self, package: &str, item: &str) -> Option<&Value> {
+        let found = self.properties.iter().find(|property| property.name.is(package, item))?;
+        found.value.single()
+    }
+
+    fn is_on(&self, package: &str, item: &str) -> Option<bool> {
+        self.property(package, item).and_then(Value::as_bool)
+    }
+}
+
+/// What rules the reading of a command.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules<'a> {
+    pub(super) realms: &'a Realms,
+    pub(super) dscp: DscpForm,
+    /// IQ-3: whether `a=crypto` may come over this association.
+    pub(super) keys_allowed: bool,
+    /// The realm that the TerminationID names.
+    pub(super) interface: Option<&'a RealmName>,
+    /// The TerminationID is that of an Add, so its realm and `ipdc/realm` must agree.
+    pub(super) adding: bool,
+}
+
+/// A stream after a command, before the model has agreed.
+#[derive(Debug)]
+pub(super) struct Changed {
+    /// The view as it will be; its specification has no keys.
+    pub(super) stream: Stream,
+    /// The specification for the model, keys and latch action included.
+    pub(super) spec: StreamSpec,
+    /// Local as the command gave it, keys included, to be filled in for the reply.
+    pub(super) local: Option<Group>,
+    /// Properties that the gateway was asked to choose.
+    pub(super) chosen: Vec<PropertyParm>,
+    pub(super) chosen_realm: bool,
+}
+
+/// Merges a command into a stream; `latch` is what the command's signals ask for.
+///
+/// # Errors
+/// The H.248.1 code for what is wrong, with the offending value.
+pub(super) fn merge(
+    current: Option<&Stream>,
+    parms: &StreamParms,
+    latch: Option<LatchAction>,
+    rules: &Rules<'_>,
+) -> Result<Changed, ErrorDescriptor> {
+    if parms.statistics.is_some() {
+        return Err(ErrorDescriptor::with_text(ErrorCode::UNKNOWN_DESCRIPTOR, "Statistics of a stream"));
+    }
+    let local = alternative(parms.local.as_ref(), rules)?;
+    let mut stream = match (current, &local) {
+        (Some(current), _) => current.clone(),
+        (None, Description::Given(_, terms)) => Stream::new(terms.transport),
+        (None, _) => return Err(ErrorDescriptor::new(ErrorCode::MISSING_REMOTE_OR_LOCAL)),
+    };
+    let mut chosen = Vec::new();
+    let mut chosen_realm = false;
+    if let Some(control) = &parms.local_control {
+        chosen_realm = take_control(&mut stream, control, &mut chosen, rules)?;
+    }
+    let mut spec = stream.spec.clone();
+    let local = take_local(&mut stream, &mut spec, local)?;
+    take_remote(&mut stream, &mut spec, alternative(parms.remote.as_ref(), rules)?)?;
+    if let Some(action) = latch {
+        stream.latching = action != LatchAction::Off;
+    }
+    derive(&mut spec, &stream, rules)?;
+    spec.latch = latch;
+    stream.spec = StreamSpec { security: Default::default(), latch: None, ..spec.clone() };
+    Ok(Changed { stream, spec, local, chosen, chosen_realm })
+}
+
+/// What a Local or Remote of a command says.
+enum Description {
+    Omitted,
+    TakenAway,
+    Given(Box<Group>, Box<Terms>),
+}
+
+/// The first alternative that the gateway can do (H.248.1 section 7.1.8); with none, why the first cannot be done.
+fn alternative(text: Option<&SdpText>, rules: &Rules<'_>) -> Result<Description, ErrorDescriptor> {
+    let Some(text) = text else { return Ok(Description::Omitted) };
+    if text.is_empty() {
+        return Ok(Description::TakenAway);
+    }
+    let sdp = text.parse().map_err(|error| ErrorDescriptor::from(&error))?;
+    let mut refused = None;
+    for group in sdp.groups {
+        match media::terms(&group) {
+            Ok(terms) if terms.crypto.is_some() && !rules.keys_allowed => {
+                // IQ-3
+                return Err(unsupported(
+                    "a=crypto: keys are refused because Iq is not protected (iq.protected_by = none)",
+                ));
+            }
+            Ok(terms) => return Ok(Description::Given(Box::new(group), Box::new(terms))),
+            Err(error) => {
+                refused.get_or_insert(error);
+            }
+        }
+    }
+    Err(refused.unwrap_or_else(|| ErrorDescriptor::new(ErrorCode::INVALID_SDP)))
+}
+
+/// Takes LocalControl in. Whether the realm was left to the gateway.
+fn take_control(
+    stream: &mut Stream,
+    control: &LocalControlDescriptor,
+    chosen: &mut Vec<PropertyParm>,
+    rules: &Rules<'_>,
+) -> Result<bool, ErrorDescriptor> {
+    let mut chosen_realm = false;
+    stream.mode = control.mode.unwrap_or(stream.mode);
+    stream.reserve_value = control.reserve_value.or(stream.reserve_value);
+    stream.reserve_group = control.reserve_group.or(stream.reserve_group);
+    for (at, parm) in control.properties.iter().enumerate() {
+        if control.properties[..at].iter().any(|earlier| earlier.name == parm.name) {
+            return Err(ErrorDescriptor::with_text(ErrorCode::PROPERTY_TWICE, parm.name.to_string()));
+        }
+        let known = package::property(&parm.name)?;
+        if known.place != Place::LocalControl {
+            return Err(ErrorDescriptor::with_text(ErrorCode::PROPERTY_ILLEGAL_HERE, parm.name.to_string()));
+        }
+        let is_realm = parm.name.is("ipdc", "realm");
+        if is_realm && parm.value.single().is_some_and(Value::is_choose) {
+            chosen_realm = true;
+            stream.properties.retain(|property| property.name != parm.name);
+            continue;
+        }
+        let value =
+            choose(known, &parm.value).ok_or_else(|| package::unsupported(&parm.name, &parm.value))?;
+        meaning(&parm.name.package, known.name, &value, rules)
+            .ok_or_else(|| package::unsupported(&parm.name, &parm.value))?;
+        let property = PropertyParm { name: parm.name.clone(), value: value.into() };
+        if parm.value.is_choice() {
+            chosen.push(property.clone());
+        }
+        match stream.properties.iter_mut().find(|old| old.name == property.name) {
+            Some(old) => *old = property,
+            None => stream.properties.push(property),
+        }
+    }
+    Ok(chosen_realm)
+}
+
+/// The value itself, or the first of those that are offered which the type admits.
+fn choose(known: &package::Property, value: &ParmValue) -> Option<Value> {
+    let fits = |value: &&Value| known.kind.admits(value);
+    match value {
+        ParmValue::One(value) if value.is_choose() => known.default.map(Value::token),
+        ParmValue::One(value) => Some(value).filter(fits).cloned(),
+        ParmValue::All(values) => match values.as_slice() {
+            [value] => Some(value).filter(fits).cloned(),
+            _ => None,
+        },
+        ParmValue::Any(values) => values.iter().find(fits).cloned(),
+        ParmValue::Range(low, _) => Some(low).filter(fits).cloned(),
+        ParmValue::Relation(..) => None,
+    }
+}
+
+/// Whether a value that has the right type also says something.
+fn meaning(package: &crate::ast::Name, item: &str, value: &Value, rules: &Rules<'_>) -> Option<()> {
+    match (package.as_str().to_ascii_lowercase().as_str(), item) {
+        ("ds", "dscp") => rules.dscp.read(value).map(|_| ()),
+        ("gm", "sam") => gate::address_mask(value.as_str()).map(|_| ()),
+        ("gm", "spr") => gate::port_range(value.as_str()).map(|_| ()),
+        ("ipdc", "realm") => rules.realms.named(value.as_str()).map(|_| ()),
+        _ => Some(()),
+    }
+}
+
+/// Takes Local in; the alternative, for the reply.
+fn take_local(
+    stream: &mut Stream,
+    spec: &mut StreamSpec,
+    local: Description,
+) -> Result<Option<Group>, ErrorDescriptor> {
+    match local {
+        Description::Omitted => Ok(None),
+        Description::TakenAway => {
+            stream.local = None;
+            stream.local_off = true;
+            Ok(None)
+        }
+        Description::Given(group, terms) => {
+            if stream.local_keyed && terms.crypto.is_none() {
+                return Err(taken_away("Local"));
+            }
+            super::answer::check(&group)?;
+            check_rtcp_port(&terms, stream.given.as_ref())?;
+            stream.local_keyed |= terms.crypto.is_some();
+            stream.local_off = terms.is_off();
+            stream.local_mux = terms.mux;
+            spec.transport = terms.transport;
+            spec.family = terms.family.or(spec.family);
+            spec.local_address = terms.address;
+            spec.local_port = terms.port.filter(|port| *port != 0);
+            spec.clock_rate_hz = terms.clock_rate_hz;
+            spec.security.local = terms.crypto;
+            Ok(Some(*group))
+        }
+    }
+}
+
+fn take_remote(
+    stream: &mut Stream,
+    spec: &mut StreamSpec,
+    remote: Description,
+) -> Result<(), ErrorDescriptor> {
+    match remote {
+        Description::Omitted => Ok(()),
+        Description::TakenAway => {
+            stream.remote = None;
+            stream.remote_off = false;
+            stream.remote_mux = false;
+            spec.remote = None;
+            Ok(())
+        }
+        Description::Given(group, terms) => {
+            if terms.transport != spec.transport {
+                let text =
+                    format!("Local is {}, Remote is {}", spec.transport.as_str(), terms.transport.as_str());
+                return Err(ErrorDescriptor::with_text(ErrorCode::CONFLICTING_VALUES, text));
+            }
+            if stream.remote_keyed && terms.crypto.is_none() {
+                return Err(taken_away("Remote"));
+            }
+            if let Some(line) = media::unfilled(&group, false) {
+                return Err(unsupported(format!("{line} in Remote")));
+            }
+            spec.remote = addresses(&group, &terms)?;
+            if let (Some(remote), Some(family)) = (spec.remote, spec.family)
+                && Family::of(remote.rtp.ip()) != family
+            {
+                let text = format!("Remote {} is of another IP version than Local", remote.rtp.ip());
+                return Err(ErrorDescriptor::with_text(ErrorCode::CONFLICTING_VALUES, text));
+            }
+            if spec.family.is_none() {
+                spec.family = spec.remote.map(|remote| Family::of(remote.rtp.ip()));
+            }
+            stream.remote_keyed |= terms.crypto.is_some();
+            stream.remote_off = terms.is_off();
+            stream.remote_mux = terms.mux;
+            spec.security.remote = terms.crypto;
+            stream.remote = Some(crate::sdp::Sdp { groups: vec![media::without_keys(&group)] }.print());
+            Ok(())
+        }
+    }
+}
+
+/// SRTP-9: an attribute that was given is not changed, and to take it away is a change.
+fn taken_away(descriptor: &str) -> ErrorDescriptor {
+    let text = format!("a=crypto of {descriptor} was taken away");
+    ErrorDescriptor::with_text(ErrorCode::CONFLICTING_VALUES, text)
+}
+
+/// An RTCP port that is named instead of left to us must be the one that the stream has, or the one it will get beside a named port.
+fn check_rtcp_port(terms: &Terms, given: Option<&LocalStream>) -> Result<(), ErrorDescriptor> {
+    let Some(Port::Number(named)) = terms.rtcp.as_ref().map(|rtcp| rtcp.port) else { return Ok(()) };
+    let expected = match given {
+        Some(given) => given.rtcp.map(|rtcp| rtcp.port()),
+        None => terms.port.and_then(|port| port.checked_add(1)),
+    };
+    if expected == Some(named) { Ok(()) } else { Err(unsupported(format!("a=rtcp:{named} in Local"))) }
+}
+
+/// Where the peer wants its packets; `None` while it wants none (`-`, port 0, or the null address of RFC 3264 section 8.4).
+fn addresses(group: &Group, terms: &Terms) -> Result<Option<Remote>, ErrorDescriptor> {
+    let media = &group.media[0];
+    let connection = group.connection_of(media);
+    let open = media.port == Port::Choose
+        || connection.is_some_and(|connection| connection.address == crate::sdp::Address::Choose);
+    if open {
+        return Err(unsupported("$ in Remote"));
+    }
+    let (Some(ip), Some(port)) = (terms.address, terms.port) else { return Ok(None) };
+    if port == 0 || ip.is_unspecified() {
+        return Ok(None);
+    }
+    let rtcp = match &terms.rtcp {
+        None => None,
+        Some(rtcp) => {
+            let ip = match rtcp.connection.as_ref().map(|connection| &connection.address) {
+                None => ip,
+                Some(address) => address.ip().ok_or_else(|| unsupported(format!("a=rtcp with {address}")))?,
+            };
+            rtcp.port.number().filter(|port| *port != 0).map(|port| SocketAddr::new(ip, port))
+        }
+    };
+    Ok(Some(Remote { rtp: SocketAddr::new(ip, port), rtcp }))
+}
+
+/// What follows from the properties and both descriptions together.
+fn derive(spec: &mut StreamSpec, stream: &Stream, rules: &Rules<'_>) -> Result<(), ErrorDescriptor> {
+    spec.realm = realm(stream, rules)?;
+    spec.dscp = stream.property("ds", "dscp").and_then(|value| rules.dscp.read(value));
+    spec.mode = if stream.local_off || stream.remote_off { Mode::Inactive } else { mode(stream.mode) };
+    let rtcp_off = [("rtcph", "rsb"), ("gm", "rsb")].iter().any(|(p, i)| stream.is_on(p, i) == Some(false));
+    spec.rtcp = match spec.transport {
+        Transport::Udp => RtcpPorts::None,
+        // Agreed when both sides have said it (RFC 5761 section 5.1.1).
+        Transport::Rtp { .. } if stream.local_mux && stream.remote_mux => RtcpPorts::Mux,
+        Transport::Rtp { .. } if rtcp_off => RtcpPorts::None,
+        Transport::Rtp { .. } => RtcpPorts::Pair,
+    };
+    spec.filter = filter(stream, spec);
+    Ok(())
+}
+
+fn realm(stream: &Stream, rules: &Rules<'_>) -> Result<Option<RealmName>, ErrorDescriptor> {
+    let named = stream.property("ipdc", "realm").and_then(|value| rules.realms.named(value.as_str()));
+    match (named, rules.interface) {
+        (Some(named), Some(interface)) if rules.adding && named != interface => {
+            let text = format!("ipdc/realm = {named}, the interface is {interface}");
+            Err(ErrorDescriptor::with_text(ErrorCode::CONFLICTING_VALUES, text))
+        }
+        (named, interface) => {
+            // What ports were taken from stays.
+            let held = stream.given.as_ref().map(|given| &given.realm);
+            Ok(named.or(held).or(interface).cloned())
+        }
+    }
+}
+
+/// RLY-3, H.248.43: an explicit mask or range always holds; Remote's own address and port only while nothing is to be learned.
+fn filter(stream: &Stream, spec: &StreamSpec) -> SourceFilter {
+    let remote = spec.remote.filter(|_| !stream.latching);
+    let address = (stream.is_on("gm", "saf") == Some(true)).then(|| match stream.property("gm", "sam") {
+        Some(mask) => gate::address_mask(mask.as_str()),
+        None => remote.map(|remote| agw_core::model::AddressMask::exactly(remote.rtp.ip())),
+    });
+    let ports = (stream.is_on("gm", "spf") == Some(true)).then(|| match stream.property("gm", "spr") {
+        Some(range) => gate::port_range(range.as_str()),
+        None => remote.and_then(|remote| remote_ports(remote, spec.rtcp)),
+    });
+    SourceFilter { address: address.flatten(), ports: ports.flatten() }
+}
+
+/// The ports that Remote sends from: RTP's, and RTCP's where that is another.
+fn remote_ports(remote: Remote, rtcp: RtcpPorts) -> Option<PortRange> {
+    let rtp = remote.rtp.port();
+    let other = match rtcp {
+        RtcpPorts::Pair => remote.rtcp.map_or(rtp.saturating_add(1), |rtcp| rtcp.port()),
+        RtcpPorts::Mux | RtcpPorts::None => rtp,
+    };
+    PortRange::new(rtp.min(other), rtp.max(other))
+}
+
+/// The model's word for a mode. Both see the context from inside: SendOnly lets media out.
+pub(super) const fn mode(mode: StreamMode) -> Mode {
+    match mode {
+        StreamMode::SendOnly => Mode::SendOnly,
+        StreamMode::ReceiveOnly => Mode::ReceiveOnly,
+        StreamMode::SendReceive => Mode::SendReceive,
+        StreamMode::Inactive => Mode::Inactive,
+        StreamMode::Loopback => Mode::Loopback,
+    }
+}
+
+/// What a kind of value may be, for AuditCapability.
+pub(super) fn possible(kind: Kind, realms: &Realms, item: &str) -> Option<ParmValue> {
+    match kind {
+        Kind::Boolean => Some(ParmValue::Any(vec![Value::boolean(true), Value::boolean(false)])),
+        Kind::Integer { min, max } => Some(ParmValue::Range(min.into(), max.into())),
+        Kind::Enumeration(words) => {
+            Some(ParmValue::Any(words.iter().map(|(word, _)| Value::token(word)).collect()))
+        }
+        Kind::Octet => Some(ParmValue::Range(Value::token("0x00"), Value::token("0x3F"))),
+        Kind::Text(_) if item == "realm" => {
+            let names: Vec<_> = realms.iter().map(|realm| Value::quoted(realm.as_str())).collect();
+            (!names.is_empty()).then_some(ParmValue::Any(names))
+        }
+        Kind::Text(_) => None,
+    }
+}

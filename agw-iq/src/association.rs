@@ -1,0 +1,486 @@
+//! Which controller commands, and how the gateway gets one (H.248.1 sections 7.2.8, 11.2 to 11.5).
+//!
+//! With controllers configured the gateway registers with the first that accepts it and obeys nobody else; a lost one is asked again
+//! (`Disconnected`), then the others (`Failover`), then all of them after a growing pause. A controller may send it elsewhere: MgcIdToTry,
+//! ServiceChangeAddress, `HandOff`. Without configured controllers the gateway is in a laboratory and obeys whoever talks to it over loopback.
+//! This is only the decision; sending and waiting is done by [`crate::MediaGateway`].
+
+use crate::ast::*;
+use crate::config::{Controller, ControllerTransport, Timers};
+use crate::errors::ErrorCode;
+use crate::random::Random;
+use crate::text::Style;
+use crate::transport::{ConnectionId, Link, Now, Peer, TEXT_PORT, is_loopback};
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+/// The version that this gateway speaks.
+pub(crate) const VERSION: u8 = 2;
+/// How often a controller may send the gateway on to another before that counts as a failure.
+const MAX_REDIRECTS: u32 = 5;
+
+/// A controller to try, and what to tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Target {
+    controller: Controller,
+    version: u8,
+    method: ServiceChangeMethod,
+    reason: ErrorCode,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// No controllers are configured.
+    Laboratory,
+    /// The next attempt begins then.
+    Waiting(Now),
+    /// A connection to the target is being opened.
+    Connecting(Target),
+    /// ServiceChange has been sent.
+    Registering(Target, Peer),
+    /// The controller commands; our own requests go to the peer.
+    Registered(Target, Peer),
+    /// The gateway has taken itself out of service.
+    OutOfService,
+}
+
+/// What has to be done next.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Want {
+    /// Open a connection.
+    Connect(SocketAddr),
+    /// Send a ServiceChange for ROOT.
+    Register { to: Peer, method: ServiceChangeMethod, reason: ErrorCode },
+}
+
+/// Whether a message's sender may command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Authority {
+    Controls,
+    /// A controller of ours, but we are not registered (error 505).
+    TooEarly,
+    /// A controller of ours that is not in command (error 504).
+    NotInCommand,
+    /// Nobody: no answer.
+    Stranger,
+}
+
+#[derive(Debug)]
+pub(crate) struct Association {
+    configured: Vec<Controller>,
+    timers: Timers,
+    state: State,
+    /// What is left to try in this round.
+    queue: VecDeque<Target>,
+    /// With whom we were registered last.
+    last: Option<SocketAddr>,
+    rounds_failed: u32,
+    redirects: u32,
+}
+
+impl Association {
+    pub(crate) fn new(configured: Vec<Controller>, timers: Timers, now: Now, random: &mut Random) -> Self {
+        let state = if configured.is_empty() {
+            State::Laboratory
+        } else {
+            // H.248.1 section 9.2: many gateways that start together must not speak together.
+            State::Waiting(now + random.between(std::time::Duration::ZERO, timers.restart_wait))
+        };
+        Self { configured, timers, state, queue: VecDeque::new(), last: None, rounds_failed: 0, redirects: 0 }
+    }
+
+    pub(crate) fn is_registered(&self) -> bool {
+        matches!(self.state, State::Registered(..))
+    }
+
+    pub(crate) fn in_laboratory(&self) -> bool {
+        matches!(self.state, State::Laboratory)
+    }
+
+    /// The controller in command: where to, in which version and style.
+    pub(crate) fn controller(&self) -> Option<(Peer, u8, Style)> {
+        match &self.state {
+            State::Registered(target, peer) | State::Registering(target, peer) => {
+                Some((*peer, target.version, target.controller.style))
+            }
+            _ => None,
+        }
+    }
+
+    /// How to write to an address, where the configuration says.
+    pub(crate) fn style_for(&self, address: IpAddr) -> Option<Style> {
+        self.configured.iter().find(|known| known.address.ip() == address).map(|known| known.style)
+    }
+
+    pub(crate) fn authority(&self, from: IpAddr) -> Authority {
+        let from = from.to_canonical();
+        let is = |peer: &Peer| peer.address.ip().to_canonical() == from;
+        let configured = self.configured.iter().any(|known| known.address.ip().to_canonical() == from);
+        match &self.state {
+            State::Laboratory if is_loopback(from) => Authority::Controls,
+            State::Laboratory => Authority::Stranger,
+            State::Registered(target, peer)
+                if is(peer) || target.controller.address.ip().to_canonical() == from =>
+            {
+                Authority::Controls
+            }
+            State::Registered(..) if configured => Authority::NotInCommand,
+            State::Registering(_, peer) if is(peer) => Authority::TooEarly,
+            _ if configured => Authority::TooEarly,
+            _ => Authority::Stranger,
+        }
+    }
+
+    pub(crate) fn next_timer(&self) -> Option<Now> {
+        match self.state {
+            State::Waiting(until) => Some(until),
+            _ => None,
+        }
+    }
+
+    /// What is to be done now, if anything.
+    pub(crate) fn poll(&mut self, now: Now) -> Option<Want> {
+        let State::Waiting(until) = self.state else { return None };
+        if until > now {
+            return None;
+        }
+        if self.queue.is_empty() {
+            self.redirects = 0;
+            self.queue = self.round();
+        }
+        let target = self.queue.pop_front()?;
+        let address = target.controller.address;
+        match target.controller.transport {
+            ControllerTransport::Udp => Some(self.register(target, Peer::udp(address))),
+            ControllerTransport::Tcp => {
+                self.state = State::Connecting(target);
+                Some(Want::Connect(address))
+            }
+        }
+    }
+
+    fn register(&mut self, target: Target, to: Peer) -> Want {
+        let want = Want::Register { to, method: target.method.clone(), reason: target.reason };
+        self.state = State::Registering(target, to);
+        want
+    }
+
+    /// All controllers, the one that we were lost from first.
+    fn round(&self) -> VecDeque<Target> {
+        let mut round: VecDeque<Target> = VecDeque::new();
+        for controller in &self.configured {
+            let (method, reason) = match self.last {
+                None => (ServiceChangeMethod::Restart, ErrorCode::COLD_BOOT),
+                Some(last) if last == controller.address => {
+                    (ServiceChangeMethod::Disconnected, ErrorCode::SERVICE_RESTORED)
+                }
+                Some(_) => (ServiceChangeMethod::Failover, ErrorCode::MGC_IMPENDING_FAILURE),
+            };
+            let first = method == ServiceChangeMethod::Disconnected;
+            let target = Target { controller: controller.clone(), version: VERSION, method, reason };
+            if first { round.push_front(target) } else { round.push_back(target) }
+        }
+        round
+    }
+
+    /// A connection that we wanted is open.
+    pub(crate) fn connected(&mut self, connection: ConnectionId, address: SocketAddr) -> Option<Want> {
+        match &self.state {
+            State::Connecting(target) if target.controller.address == address => {
+                let target = target.clone();
+                Some(self.register(target, Peer::tcp(connection, address)))
+            }
+            _ => None,
+        }
+    }
+
+    /// A connection that we wanted could not be opened.
+    pub(crate) fn connect_failed(&mut self, now: Now, address: SocketAddr, random: &mut Random) {
+        if matches!(&self.state, State::Connecting(target) if target.controller.address == address) {
+            self.try_next(now, random);
+        }
+    }
+
+    /// A connection is gone. Whether it was the association's.
+    pub(crate) fn connection_lost(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        random: &mut Random,
+    ) -> bool {
+        let ours = |peer: &Peer| peer.link == Link::Tcp(connection);
+        match &self.state {
+            State::Registered(_, peer) if ours(peer) => {
+                self.lost(now);
+                true
+            }
+            State::Registering(_, peer) if ours(peer) => {
+                self.try_next(now, random);
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// The controller in command does not answer any more.
+    pub(crate) fn lost(&mut self, now: Now) {
+        if self.is_registered() {
+            self.queue = VecDeque::new();
+            self.state = State::Waiting(now);
+        }
+    }
+
+    /// Our ServiceChange was not answered.
+    pub(crate) fn unanswered(&mut self, now: Now, random: &mut Random) {
+        if matches!(self.state, State::Registering(..)) {
+            self.try_next(now, random);
+        }
+    }
+
+    fn try_next(&mut self, now: Now, random: &mut Random) {
+        if !self.queue.is_empty() {
+            self.state = State::Waiting(now);
+            return;
+        }
+        let pause =
+            self.timers.retry_min.saturating_mul(1 << self.rounds_failed.min(16)).min(self.timers.retry_max);
+        self.rounds_failed = self.rounds_failed.saturating_add(1);
+        self.state = State::Waiting(now + random.between(pause / 2, pause));
+    }
+
+    /// Our ServiceChange was answered. Whether we are registered now.
+    pub(crate) fn answered(&mut self, now: Now, result: &ServiceChangeResult, random: &mut Random) -> bool {
+        let State::Registering(target, peer) = &self.state else { return false };
+        let (mut target, mut peer) = (target.clone(), *peer);
+        let reply = match result {
+            ServiceChangeResult::Accepted => ServiceChangeReply::default(),
+            ServiceChangeResult::Parms(reply) => (**reply).clone(),
+            ServiceChangeResult::Error(error) => {
+                if error.code == ErrorCode::VERSION_NOT_SUPPORTED && target.version > 1 {
+                    target.version = 1;
+                    self.queue.push_front(target);
+                }
+                self.try_next(now, random);
+                return false;
+            }
+        };
+        if let Some(elsewhere) = &reply.mgc_id {
+            self.redirects += 1;
+            let designated =
+                self.resolve(elsewhere, &target.controller).filter(|_| self.redirects <= MAX_REDIRECTS);
+            if let Some(controller) = designated {
+                self.queue.push_front(Target { controller, ..target });
+            }
+            self.try_next(now, random);
+            return false;
+        }
+        if let Some(version) = reply.version {
+            target.version = version.clamp(1, VERSION);
+        }
+        if let Some(address) = &reply.address {
+            peer.address = self.redirected(peer.address, address, &target.controller);
+        }
+        self.last = Some(target.controller.address);
+        (self.rounds_failed, self.redirects) = (0, 0);
+        self.queue.clear();
+        self.state = State::Registered(target, peer);
+        true
+    }
+
+    /// The controller hands over to another, or to whoever answers (H.248.1 section 11.5).
+    pub(crate) fn hand_off(&mut self, now: Now, to: Option<&Mid>) {
+        let State::Registered(target, _) = &self.state else { return };
+        let current = target.controller.clone();
+        let designated = to.and_then(|mid| self.resolve(mid, &current)).unwrap_or(current);
+        self.queue = self.round();
+        self.queue.push_front(Target {
+            controller: designated,
+            version: VERSION,
+            method: ServiceChangeMethod::HandOff,
+            reason: ErrorCode::MGC_DIRECTED_CHANGE,
+        });
+        self.state = State::Waiting(now);
+    }
+
+    /// The gateway goes out of service.
+    pub(crate) fn end(&mut self) {
+        if !self.in_laboratory() {
+            self.state = State::OutOfService;
+        }
+    }
+
+    /// The controller that an identifier names, reached like the one that named it.
+    fn resolve(&self, mid: &Mid, like: &Controller) -> Option<Controller> {
+        let address = match mid {
+            Mid::Ip4 { address, port } => SocketAddr::new((*address).into(), port.unwrap_or(TEXT_PORT)),
+            Mid::Ip6 { address, port } => SocketAddr::new((*address).into(), port.unwrap_or(TEXT_PORT)),
+            Mid::Domain { name, .. } => {
+                let named = |known: &&Controller| known.name.as_deref().is_some_and(|known| *name == *known);
+                return self.configured.iter().find(named).cloned();
+            }
+            Mid::Device(_) | Mid::Mtp(_) => return None,
+        };
+        let known = self.configured.iter().find(|known| known.address == address);
+        Some(known.cloned().unwrap_or_else(|| Controller { address, name: None, ..like.clone() }))
+    }
+
+    fn redirected(&self, old: SocketAddr, new: &ServiceChangeAddress, like: &Controller) -> SocketAddr {
+        match new {
+            ServiceChangeAddress::Port(port) => SocketAddr::new(old.ip(), *port),
+            ServiceChangeAddress::Mid(mid) => {
+                self.resolve(mid, like).map_or(old, |controller| controller.address)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn controller(last: u8) -> Controller {
+        let address = SocketAddr::new([192, 0, 2, last].into(), TEXT_PORT);
+        Controller {
+            transport: ControllerTransport::Udp,
+            address,
+            style: Style::Pretty,
+            name: Some(format!("mgc{last}.test")),
+        }
+    }
+
+    fn association(controllers: &[u8]) -> (Association, Random) {
+        let mut random = Random::new(5);
+        let controllers = controllers.iter().map(|last| controller(*last)).collect();
+        (Association::new(controllers, Timers::default(), Duration::ZERO, &mut random), random)
+    }
+
+    /// Whom the gateway speaks to next, and with which method.
+    fn next(association: &mut Association, now: Now) -> (u8, ServiceChangeMethod) {
+        match association.poll(now) {
+            Some(Want::Register { to, method, .. }) => match to.address.ip() {
+                IpAddr::V4(ip) => (ip.octets()[3], method),
+                IpAddr::V6(_) => panic!("no such controller"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn parms(reply: ServiceChangeReply) -> ServiceChangeResult {
+        ServiceChangeResult::Parms(Box::new(reply))
+    }
+
+    #[test]
+    fn the_first_that_answers_commands_and_the_others_do_not() {
+        let (mut association, mut random) = association(&[1, 2]);
+        assert_eq!(next(&mut association, Duration::ZERO), (1, ServiceChangeMethod::Restart));
+        assert_eq!(association.authority(controller(1).address.ip()), Authority::TooEarly);
+        association.unanswered(Duration::from_secs(20), &mut random);
+        assert_eq!(next(&mut association, Duration::from_secs(20)), (2, ServiceChangeMethod::Restart));
+        assert!(association.answered(Duration::from_secs(20), &ServiceChangeResult::Accepted, &mut random));
+        assert_eq!(association.authority(controller(2).address.ip()), Authority::Controls);
+        assert_eq!(association.authority(controller(1).address.ip()), Authority::NotInCommand);
+        assert_eq!(association.authority([127, 0, 0, 1].into()), Authority::Stranger);
+    }
+
+    #[test]
+    fn after_a_round_without_answer_it_waits_longer_each_time() {
+        let (mut association, mut random) = association(&[1]);
+        let mut now = Duration::ZERO;
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            next(&mut association, now);
+            association.unanswered(now, &mut random);
+            let until = association.next_timer().expect("waiting");
+            assert!(association.poll(until - Duration::from_micros(1)).is_none());
+            pauses.push(until - now);
+            now = until;
+        }
+        assert!(pauses[0] >= Duration::from_millis(500) && pauses[0] < Duration::from_secs(1));
+        assert!(pauses[7] >= Duration::from_secs(30) && pauses[7] <= Duration::from_secs(60), "{pauses:?}");
+    }
+
+    #[test]
+    fn a_lost_controller_is_asked_again_first_then_the_others() {
+        let (mut association, mut random) = association(&[1, 2, 3]);
+        next(&mut association, Duration::ZERO);
+        association.unanswered(Duration::ZERO, &mut random);
+        next(&mut association, Duration::ZERO);
+        assert!(association.answered(Duration::ZERO, &ServiceChangeResult::Accepted, &mut random));
+        association.lost(Duration::ZERO);
+        let mut tried = Vec::new();
+        for _ in 0..3 {
+            tried.push(next(&mut association, Duration::ZERO));
+            association.unanswered(Duration::ZERO, &mut random);
+        }
+        use ServiceChangeMethod::{Disconnected, Failover};
+        assert_eq!(tried, [(2, Disconnected), (1, Failover), (3, Failover)]);
+    }
+
+    #[test]
+    fn a_controller_may_send_us_on_but_not_for_ever() {
+        let (mut association, mut random) = association(&[1, 2]);
+        next(&mut association, Duration::ZERO);
+        let elsewhere = |last| {
+            parms(ServiceChangeReply {
+                mgc_id: Some(Mid::Ip4 { address: [192, 0, 2, last].into(), port: None }),
+                ..Default::default()
+            })
+        };
+        assert!(!association.answered(Duration::ZERO, &elsewhere(77), &mut random));
+        assert_eq!(next(&mut association, Duration::ZERO), (77, ServiceChangeMethod::Restart));
+        for _ in 0..4 {
+            association.answered(Duration::ZERO, &elsewhere(77), &mut random);
+            assert_eq!(next(&mut association, Duration::ZERO).0, 77);
+        }
+        association.answered(Duration::ZERO, &elsewhere(77), &mut random);
+        assert_eq!(next(&mut association, Duration::ZERO).0, 2, "five times is enough");
+    }
+
+    #[test]
+    fn hand_off_goes_to_the_designated_controller_by_address_or_name() {
+        let (mut association, mut random) = association(&[1, 2]);
+        next(&mut association, Duration::ZERO);
+        association.answered(Duration::ZERO, &ServiceChangeResult::Accepted, &mut random);
+        association.hand_off(Duration::ZERO, Some(&Mid::Domain { name: "MGC2.test".into(), port: None }));
+        assert_eq!(next(&mut association, Duration::ZERO), (2, ServiceChangeMethod::HandOff));
+        association.unanswered(Duration::ZERO, &mut random);
+        assert_eq!(next(&mut association, Duration::ZERO), (1, ServiceChangeMethod::Disconnected));
+    }
+
+    #[test]
+    fn version_and_address_follow_the_reply() {
+        let (mut association, mut random) = association(&[1]);
+        next(&mut association, Duration::ZERO);
+        let old = parms(ServiceChangeReply {
+            version: Some(1),
+            address: Some(ServiceChangeAddress::Port(4000)),
+            ..Default::default()
+        });
+        assert!(association.answered(Duration::ZERO, &old, &mut random));
+        let (peer, version, _) = association.controller().expect("registered");
+        assert_eq!((peer.address.port(), version), (4000, 1));
+    }
+
+    #[test]
+    fn a_controller_of_version_1_is_asked_again_in_version_1() {
+        let (mut association, mut random) = association(&[1]);
+        next(&mut association, Duration::ZERO);
+        let refused = ServiceChangeResult::Error(ErrorDescriptor::new(ErrorCode::VERSION_NOT_SUPPORTED));
+        association.answered(Duration::ZERO, &refused, &mut random);
+        next(&mut association, Duration::ZERO);
+        assert_eq!(association.controller().map(|(_, version, _)| version), Some(1));
+    }
+
+    #[test]
+    fn without_controllers_loopback_commands_and_nobody_else() {
+        let (association, _) = association(&[]);
+        assert_eq!(association.authority([127, 0, 0, 9].into()), Authority::Controls);
+        assert_eq!(association.authority("::1".parse().expect("an address")), Authority::Controls);
+        assert_eq!(
+            association.authority("::ffff:127.0.0.1".parse().expect("an address")),
+            Authority::Controls
+        );
+        assert_eq!(association.authority([192, 0, 2, 1].into()), Authority::Stranger);
+    }
+}

@@ -1,0 +1,187 @@
+//! What peers say: who may say it, reading it, and executing each request once.
+
+use super::*;
+use crate::apply::Caller;
+use crate::association::{Authority, VERSION};
+use crate::ast::*;
+use crate::config::Protection;
+use crate::counters::TransactionResult;
+use crate::errors::{ErrorCode, MessageError, TransactionError, TransactionKind};
+use crate::text;
+use crate::transaction::inbound::Arrival;
+use crate::transport::is_loopback;
+
+/// How a message is answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    pub(super) peer: Peer,
+    pub(super) version: u8,
+    pub(super) style: Style,
+}
+
+impl MediaGateway {
+    /// A message has come, whole.
+    pub(super) fn handle_message(&mut self, now: Now, peer: Peer, bytes: &[u8], gateway: &mut dyn Gateway) {
+        let authority = self.association.authority(peer.address.ip());
+        if authority == Authority::Stranger {
+            self.counters.strangers += 1;
+            return;
+        }
+        self.trace.record(now, TraceDirection::In, peer, bytes);
+        let style = self.style_for(peer, bytes);
+        let parsed = match text::parse(bytes) {
+            Ok(parsed) => parsed,
+            Err(error) => return self.refuse_message(now, peer, style, &error),
+        };
+        let manner = Manner { peer, version: parsed.message.version.min(VERSION), style };
+        for error in &parsed.errors {
+            self.refuse_transaction(now, manner, error);
+        }
+        let Body::Transactions(transactions) = parsed.message.body else {
+            // The peer could not read us. An error is never answered with an error.
+            self.counters.malformed += 1;
+            return;
+        };
+        for transaction in transactions {
+            match transaction {
+                Transaction::Request(request) => {
+                    self.handle_request(now, manner, request, authority, gateway);
+                }
+                Transaction::Reply(reply) => self.handle_reply(now, manner, &reply),
+                Transaction::Pending(id) => self.handle_pending(now, peer, id),
+                Transaction::Ack(ranges) => {
+                    ranges.into_iter().for_each(|range| self.inbound.acknowledge(peer, range));
+                }
+                Transaction::SegmentReply { .. } => {}
+            }
+        }
+    }
+
+    /// As the configuration says, else as the peer writes itself.
+    fn style_for(&self, peer: Peer, bytes: &[u8]) -> Style {
+        let mirrored = || {
+            let first = bytes.iter().find(|b| !b.is_ascii_whitespace());
+            if first == Some(&b'!') { Style::Compact } else { Style::Pretty }
+        };
+        self.association.style_for(peer.address.ip()).or(self.config.style).unwrap_or_else(mirrored)
+    }
+
+    fn refuse_message(&mut self, now: Now, peer: Peer, style: Style, error: &MessageError) {
+        self.counters.malformed += 1;
+        let version = error.version.unwrap_or(VERSION).clamp(1, VERSION);
+        self.say(now, Manner { peer, version, style }, Body::Error(ErrorDescriptor::from(&error.error)));
+    }
+
+    /// H.248.1 section 8.2.2: a request that cannot be read is answered under its number, or under 0 where it has none.
+    fn refuse_transaction(&mut self, now: Now, manner: Manner, error: &TransactionError) {
+        self.counters.malformed += 1;
+        if error.kind == TransactionKind::Request {
+            let descriptor = ErrorDescriptor::from(&error.error);
+            let body = match error.context {
+                Some(context) => ReplyBody::Actions(vec![ActionReply {
+                    context,
+                    properties: ContextProperties::default(),
+                    commands: Vec::new(),
+                    error: Some(descriptor),
+                }]),
+                None => ReplyBody::Error(descriptor),
+            };
+            self.counters.transaction(TransactionResult::Error);
+            self.say_reply(now, manner, error.transaction.unwrap_or(0), false, body);
+        }
+    }
+
+    fn handle_request(
+        &mut self,
+        now: Now,
+        manner: Manner,
+        request: TransactionRequest,
+        authority: Authority,
+        gateway: &mut dyn Gateway,
+    ) {
+        let refused = match authority {
+            Authority::TooEarly => Some(ErrorCode::BEFORE_SERVICE_CHANGE),
+            Authority::NotInCommand => Some(ErrorCode::UNAUTHORIZED_ENTITY),
+            Authority::Controls | Authority::Stranger => None,
+        };
+        if let Some(code) = refused {
+            self.counters.out_of_turn += 1;
+            self.say_reply(now, manner, request.id, false, ReplyBody::Error(ErrorDescriptor::new(code)));
+            return;
+        }
+        let key = (manner.peer, request.id);
+        match self.inbound.arrive(key) {
+            Arrival::New if self.running.len() < MAX_EXECUTING => self.begin(now, manner, request, gateway),
+            Arrival::New => {
+                let busy = ReplyBody::Error(ErrorDescriptor::new(ErrorCode::BUSY));
+                self.finish(now, key, manner, now, 0, busy, TransactionResult::Error);
+            }
+            Arrival::Full => {
+                let busy = ReplyBody::Error(ErrorDescriptor::new(ErrorCode::BUSY));
+                self.say_reply(now, manner, request.id, false, busy);
+            }
+            Arrival::Executing => {
+                self.counters.transaction(TransactionResult::Duplicate);
+                self.say_pending(now, key);
+            }
+            Arrival::Answered(bytes) => {
+                self.counters.transaction(TransactionResult::Duplicate);
+                self.transmit(now, manner.peer, &bytes);
+            }
+            Arrival::Forgotten => self.counters.transaction(TransactionResult::Duplicate),
+        }
+    }
+
+    fn begin(&mut self, now: Now, manner: Manner, request: TransactionRequest, gateway: &mut dyn Gateway) {
+        let caller = Caller { peer: manner.peer, keys_allowed: self.keys_allowed(manner.peer) };
+        let running = Running {
+            execution: Execution::new(caller, request.actions),
+            peer: manner.peer,
+            id: request.id,
+            version: manner.version,
+            style: manner.style,
+            began: now,
+            deadline: now + self.config.timers.execution,
+            next_pending: now + self.executor.root.provisional_timer(),
+            pendings: 0,
+            finished: false,
+            waits_for: None,
+        };
+        self.advance(now, running, gateway);
+    }
+
+    /// IQ-3: keys travel only where Iq is confidential, or does not leave the host.
+    fn keys_allowed(&self, peer: Peer) -> bool {
+        let protected = match self.config.protection {
+            Protection::None => false,
+            Protection::Ipsec => true,
+            Protection::Tls => peer.link.is_reliable(),
+        };
+        protected || self.config.allow_unprotected_keys || is_loopback(peer.address.ip())
+    }
+
+    /// Sends transactions or an error; the bytes, for those that may be asked for again.
+    pub(super) fn say(
+        &mut self,
+        now: Now,
+        manner: Manner,
+        body: Body,
+    ) -> Option<crate::transport::MessageBytes> {
+        let message = Message { auth: None, version: manner.version, mid: self.config.mid.clone(), body };
+        let text = text::print(&message, manner.style);
+        self.transmit(now, manner.peer, text.as_bytes())?;
+        Some(crate::transport::MessageBytes::copy_of(text.as_bytes()))
+    }
+
+    pub(super) fn say_reply(
+        &mut self,
+        now: Now,
+        manner: Manner,
+        id: TransactionId,
+        immediate_ack: bool,
+        body: ReplyBody,
+    ) -> Option<crate::transport::MessageBytes> {
+        let reply = TransactionReply { id, immediate_ack, segment: None, body };
+        self.say(now, manner, Body::Transactions(vec![Transaction::Reply(reply)]))
+    }
+}

@@ -1,0 +1,307 @@
+//! The gateway's end of Iq, whole and without I/O.
+//!
+//! A [`MediaGateway`] is fed with what arrives and with the time (`handle_` functions) and drained of what is to be done (`poll_` functions):
+//! after any `handle_` call, call each `poll_` until it returns `None`. Commands reach the model through the [`Gateway`] that each
+//! `handle_` call is given; what the model's workers confirm later comes back as [`Event`]s. Nothing here reads a clock, opens a
+//! socket or sleeps, so hours of signalling run in a test in milliseconds.
+
+mod messages;
+mod requests;
+mod waiting;
+
+use crate::apply::{Execution, Executor};
+use crate::association::Association;
+use crate::ast::{Mid, TransactionId};
+use crate::config::IqConfig;
+use crate::counters::Counters;
+use crate::random::Random;
+use crate::text::Style;
+use crate::trace::{Trace, TraceDirection, TraceEntry};
+use crate::transaction::inbound::{InboundTable, Key};
+use crate::transaction::outbound::Outbound;
+use crate::transport::tcp::Deframer;
+use crate::transport::{ConnectionId, Link, Now, Peer, SocketId, Transmit};
+use agw_core::command::{Event, Gateway, Ticket};
+use requests::Purpose;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+/// The most connections at a time.
+pub const MAX_CONNECTIONS: usize = 256;
+/// The most transactions that wait for the workers at a time; more are answered with error 511.
+pub(crate) const MAX_EXECUTING: usize = 16_384;
+/// The most Notify that wait for an association.
+pub(crate) const MAX_UNSENT_NOTIFIES: usize = 16_384;
+
+/// What the caller is asked to do with connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionRequest {
+    /// Open one to this address, then call `handle_connected` or `handle_connect_failed`.
+    Open(SocketAddr),
+    /// Close this one; no call follows.
+    Close(ConnectionId),
+}
+
+/// How the gateway leaves service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// Calls go on, no new ones begin; the end is expected after so many seconds, when it is known.
+    Graceful {
+        /// ServiceChangeDelay.
+        delay_s: Option<u32>,
+    },
+    /// At once: what runs is lost.
+    Forced,
+}
+
+/// A transaction that is being executed.
+#[derive(Debug)]
+struct Running {
+    execution: Execution,
+    peer: Peer,
+    id: TransactionId,
+    version: u8,
+    style: Style,
+    began: Now,
+    deadline: Now,
+    next_pending: Now,
+    pendings: u32,
+    finished: bool,
+    /// The ticket that it is listed under.
+    waits_for: Option<Ticket>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    address: SocketAddr,
+    deframer: Deframer,
+}
+
+/// The gateway's end of Iq.
+#[derive(Debug)]
+pub struct MediaGateway {
+    config: IqConfig,
+    random: Random,
+    executor: Executor,
+    association: Association,
+    inbound: InboundTable,
+    outbound: Outbound<Purpose>,
+    running: BTreeMap<Key, Running>,
+    /// Running transactions by the ticket that they wait for.
+    by_ticket: BTreeSet<(Ticket, Key)>,
+    /// Whose statistics come with a ticket.
+    statistics: BTreeMap<Ticket, Key>,
+    /// When to look at running transactions.
+    clocks: BTreeSet<(Now, Key)>,
+    connections: BTreeMap<ConnectionId, Connection>,
+    /// Notify that could not be sent because nobody commands.
+    unsent: VecDeque<crate::apply::Notification>,
+    transmits: VecDeque<Transmit>,
+    connection_requests: VecDeque<ConnectionRequest>,
+    counters: Counters,
+    trace: Trace,
+    /// Seconds of UTC at the start of the clock that `Now` counts from.
+    utc_origin: Option<std::time::Duration>,
+}
+
+impl MediaGateway {
+    /// A gateway that has said nothing yet. `seed` decides jitter and where transaction identifiers begin.
+    pub fn new(config: IqConfig, now: Now, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let first_id = (random.next_u64() >> 33) as u32 | 1;
+        let association = Association::new(config.controllers.clone(), config.timers, now, &mut random);
+        let mut trace = Trace::default();
+        trace.enable(config.trace);
+        Self {
+            executor: Executor::new(&config),
+            association,
+            inbound: InboundTable::new(config.inbound),
+            outbound: Outbound::new(config.retransmission, first_id),
+            running: BTreeMap::new(),
+            by_ticket: BTreeSet::new(),
+            statistics: BTreeMap::new(),
+            clocks: BTreeSet::new(),
+            connections: BTreeMap::new(),
+            unsent: VecDeque::new(),
+            transmits: VecDeque::new(),
+            connection_requests: VecDeque::new(),
+            counters: Counters::default(),
+            trace,
+            utc_origin: None,
+            random,
+            config,
+        }
+    }
+
+    /// Tells what the wall clock says, for the time stamps of Notify and ServiceChange; without it they have none.
+    pub fn set_wall_clock(&mut self, now: Now, since_unix_epoch: std::time::Duration) {
+        self.utc_origin = since_unix_epoch.checked_sub(now);
+    }
+
+    /// A datagram has come to one of our sockets.
+    pub fn handle_datagram(
+        &mut self,
+        now: Now,
+        socket: SocketId,
+        from: SocketAddr,
+        bytes: &[u8],
+        gateway: &mut dyn Gateway,
+    ) {
+        self.handle_message(now, Peer { link: Link::Udp(socket), address: from }, bytes, gateway);
+    }
+
+    /// A connection that was asked for is open.
+    pub fn handle_connected(&mut self, now: Now, connection: ConnectionId, to: SocketAddr) {
+        self.connections.insert(connection, Connection { address: to, deframer: Deframer::default() });
+        match self.association.connected(connection, to) {
+            Some(want) => self.carry_out(now, want),
+            None => self.close(connection),
+        }
+    }
+
+    /// A connection that was asked for could not be opened.
+    pub fn handle_connect_failed(&mut self, now: Now, to: SocketAddr) {
+        self.association.connect_failed(now, to, &mut self.random);
+        self.pursue(now);
+    }
+
+    /// Somebody has connected to us. `false`: close the connection, nothing of it is wanted.
+    pub fn handle_accepted(&mut self, connection: ConnectionId, from: SocketAddr) -> bool {
+        let stranger = self.association.authority(from.ip()) == crate::association::Authority::Stranger;
+        if stranger || self.connections.len() >= MAX_CONNECTIONS {
+            self.counters.strangers += u64::from(stranger);
+            self.counters.connections_refused += 1;
+            return false;
+        }
+        self.connections.insert(connection, Connection { address: from, deframer: Deframer::default() });
+        true
+    }
+
+    /// Bytes have come on a connection.
+    pub fn handle_tcp_bytes(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        bytes: &[u8],
+        gateway: &mut dyn Gateway,
+    ) {
+        let Some(known) = self.connections.get_mut(&connection) else { return };
+        let peer = Peer::tcp(connection, known.address);
+        let mut deframer = std::mem::take(&mut known.deframer);
+        let result = deframer.feed(bytes, |message| self.handle_message(now, peer, message, gateway));
+        if result.is_err() {
+            self.counters.malformed += 1;
+            self.counters.connections_refused += 1;
+            self.close(connection);
+            self.connection_gone(now, connection);
+        } else if let Some(known) = self.connections.get_mut(&connection) {
+            known.deframer = deframer;
+        }
+    }
+
+    /// A connection is gone.
+    pub fn handle_connection_lost(&mut self, now: Now, connection: ConnectionId) {
+        self.connections.remove(&connection);
+        self.connection_gone(now, connection);
+    }
+
+    /// Something came of the model's work.
+    pub fn handle_event(&mut self, now: Now, event: Event, gateway: &mut dyn Gateway) {
+        match event {
+            Event::Statistics { ticket, statistics, .. } => {
+                if let Some(running) = self.statistics.get(&ticket).and_then(|key| self.running.get_mut(key))
+                {
+                    running.execution.statistics(ticket, statistics);
+                }
+            }
+            Event::Done(ticket) => self.confirmed(now, ticket, gateway),
+            Event::Notice(notice) => {
+                if let Some(notification) = self.executor.noticed(&notice) {
+                    self.notify(now, notification);
+                }
+            }
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Now, gateway: &mut dyn Gateway) {
+        self.inbound.expire(now);
+        self.look_at_running(now, gateway);
+        self.repeat_requests(now);
+        let mut released = 0;
+        while let Some(notification) = self.executor.take_due(now, gateway, &mut released) {
+            self.notify(now, notification);
+        }
+        self.counters.hanging_released += released;
+        self.pursue(now);
+    }
+
+    /// When to call [`MediaGateway::handle_timeout`], at the latest.
+    pub fn poll_timeout(&self) -> Option<Now> {
+        let clocks = self.clocks.first().map(|(at, _)| *at);
+        let timers = [
+            clocks,
+            self.inbound.next_expiry(),
+            self.outbound.next_timer(),
+            self.association.next_timer(),
+            self.executor.next_due(),
+        ];
+        timers.into_iter().flatten().min()
+    }
+
+    /// The next thing to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// The next connection to open or close.
+    pub fn poll_connection(&mut self) -> Option<ConnectionRequest> {
+        self.connection_requests.pop_front()
+    }
+
+    /// The next message for people to see, keys blanked, while tracing is on.
+    pub fn poll_trace(&mut self) -> Option<TraceEntry> {
+        self.trace.take()
+    }
+
+    /// Turns tracing on or off; off forgets what was kept.
+    pub fn set_trace(&mut self, on: bool) {
+        self.trace.enable(on);
+    }
+
+    /// What has happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Whether a controller commands us: registered, or in the laboratory where none has to be.
+    pub fn is_ready(&self) -> bool {
+        (self.association.is_registered() || self.association.in_laboratory()) && !self.executor.draining
+    }
+
+    /// How many contexts and terminations the controller has made.
+    pub fn size(&self) -> (usize, usize) {
+        self.executor.size()
+    }
+
+    /// What the gateway calls itself.
+    pub fn mid(&self) -> &Mid {
+        &self.config.mid
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        self.connections.remove(&connection);
+        self.connection_requests.push_back(ConnectionRequest::Close(connection));
+    }
+
+    /// Sends a message. `false`: it is too long for its transport.
+    fn transmit(&mut self, now: Now, to: Peer, message: &[u8]) -> Option<Transmit> {
+        let Some(transmit) = Transmit::framed(to, message) else {
+            self.counters.too_long += 1;
+            return None;
+        };
+        self.trace.record(now, TraceDirection::Out, to, message);
+        self.transmits.push_back(transmit.clone());
+        Some(transmit)
+    }
+}

@@ -1,0 +1,64 @@
+//! The last messages, for `agw iq trace`: as text, keys blanked before they are kept (SRTP-12), and only while somebody looks.
+
+use crate::secret::redact;
+use crate::transport::{Now, Peer};
+use std::collections::VecDeque;
+
+/// The most messages that are kept until somebody takes them.
+pub const MAX_TRACED_MESSAGES: usize = 256;
+
+/// Which way a message went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TraceDirection {
+    /// To the gateway.
+    In,
+    /// From the gateway.
+    Out,
+}
+
+/// A message as people may see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceEntry {
+    /// When.
+    pub at: Now,
+    /// Which way.
+    pub direction: TraceDirection,
+    /// With whom.
+    pub peer: Peer,
+    /// The text, keys blanked, without transport framing.
+    pub text: String,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    enabled: bool,
+    kept: VecDeque<TraceEntry>,
+}
+
+impl Trace {
+    pub(crate) fn record(&mut self, at: Now, direction: TraceDirection, peer: Peer, message: &[u8]) {
+        if !self.enabled {
+            return;
+        }
+        if self.kept.len() == MAX_TRACED_MESSAGES {
+            self.kept.pop_front();
+        }
+        // A lossy copy of the text would outlive its key; the blanked one is what is made first.
+        let text = match std::str::from_utf8(message) {
+            Ok(text) => redact(text),
+            Err(_) => format!("[{} octets that are not text]", message.len()),
+        };
+        self.kept.push_back(TraceEntry { at, direction, peer, text });
+    }
+
+    pub(crate) fn take(&mut self) -> Option<TraceEntry> {
+        self.kept.pop_front()
+    }
+
+    pub(crate) fn enable(&mut self, enabled: bool) {
+        self.enabled = enabled;
+        if !enabled {
+            self.kept.clear();
+        }
+    }
+}
