@@ -35,7 +35,8 @@ fn session_lines_are_added_where_the_switch_says() {
     config.reply.session_lines = true;
     let mut lab = Lab::with(config);
     let reply = lab.ask(&add("v=0\nc=IN IP4 $\nm=audio $ RTP/AVP 0"));
-    let sdp = "v=0\no=- 0 0 IN IP4 198.51.100.20\ns=-\nc=IN IP4 198.51.100.20\nt=0 0\nm=audio 30000 RTP/AVP 0\n";
+    let sdp =
+        "v=0\no=- 0 0 IN IP4 198.51.100.20\ns=-\nc=IN IP4 198.51.100.20\nt=0 0\nm=audio 30000 RTP/AVP 0\n";
     assert!(reply.contains(sdp), "{reply}");
 }
 
@@ -44,7 +45,8 @@ fn a_modify_keeps_what_it_does_not_name() {
     let mut lab = Lab::new();
     let (context, access, _) = lab.call();
     let before = lab.model.spec(101, 1).clone();
-    let remote = "v=0\nc=IN IP4 203.0.113.7\nm=audio 49180 RTP/SAVP 96\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:";
+    let remote =
+        "v=0\nc=IN IP4 203.0.113.7\nm=audio 49180 RTP/SAVP 96\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:";
     let reply = lab.ask(&format!("C={context}{{MF={access}{{M{{ST=1{{R{{\n{remote}{REMOTE_KEY}\n}}}}}}}}}}"));
     assert_eq!(reply, format!("C={context}{{MF={access}}}"));
     let after = lab.model.spec(101, 1);
@@ -120,7 +122,10 @@ fn a_wildcarded_subtract_adds_statistics_up() {
     let mut lab = Lab::new();
     let (context, ..) = lab.call();
     let reply = lab.ask(&format!("C={context}{{W-S=ip/1/*/*}}"));
-    assert!(reply.starts_with(&format!("C={context}{{S=ip/1/*/*{{SA{{nt/dur=61234,nt/os=964200,")), "{reply}");
+    assert!(
+        reply.starts_with(&format!("C={context}{{S=ip/1/*/*{{SA{{nt/dur=61234,nt/os=964200,")),
+        "{reply}"
+    );
 }
 
 #[test]
@@ -128,10 +133,7 @@ fn without_w_each_termination_answers_in_its_context() {
     let mut lab = Lab::new();
     lab.call();
     lab.call();
-    assert_eq!(
-        lab.ask("C=*{S=ip/*/core/*{AT{}}}"),
-        "C=5001{S=ip/1/core/102},C=5002{S=ip/1/core/104}"
-    );
+    assert_eq!(lab.ask("C=*{S=ip/*/core/*{AT{}}}"), "C=5001{S=ip/1/core/102},C=5002{S=ip/1/core/104}");
     assert_eq!(lab.iq.size(), (2, 2));
 }
 
@@ -173,7 +175,10 @@ fn a_refused_move_leaves_everything_where_it_was() {
     assert_eq!(lab.error(&format!("C=5002{{MV={access}}}")).0, 434);
     let bad = format!("C=${{MV={access}{{M{{O{{ipdc/realm=\"core\"}}}}}}}}");
     assert_eq!(lab.error(&bad).0, 473);
-    assert_eq!(lab.ask(&format!("C={context}{{AV={access}{{AT{{}}}}}}")), format!("C={context}{{AV={access}}}"));
+    assert_eq!(
+        lab.ask(&format!("C={context}{{AV={access}{{AT{{}}}}}}")),
+        format!("C={context}{{AV={access}}}")
+    );
     assert_eq!(lab.model.contexts.len(), 2, "no context is left of the refused one");
 }
 
@@ -192,7 +197,9 @@ fn a_context_carries_priority_and_emergency() {
 #[test]
 fn properties_reach_the_model() {
     let mut lab = Lab::new();
-    lab.ask(&add_with("MO=RC,ds/dscp=0x2E,gm/saf=ON,gm/sam=\"203.0.113.0/24\",gm/spf=ON,gm/spr=\"1000-2000\""));
+    lab.ask(&add_with(
+        "MO=RC,ds/dscp=0x2E,gm/saf=ON,gm/sam=\"203.0.113.0/24\",gm/spf=ON,gm/spr=\"1000-2000\"",
+    ));
     let spec = lab.model.spec(101, 1);
     assert_eq!((spec.mode, spec.dscp), (Mode::ReceiveOnly, Some(46)));
     let mask = spec.filter.address.expect("a mask");
@@ -282,7 +289,10 @@ fn a_realm_is_named_by_interface_or_property() {
         assert!(reply.contains(&format!("A={expected}{{")), "{name} {control}: {reply}");
     }
     assert_eq!(lab.error(&add("ip/1/core/$", "ipdc/realm=\"access\"")).0, 473);
-    assert_eq!(lab.error(&add("ip/1/$/$", "ipdc/realm=\"nowhere\"")), (449, "ipdc/realm = nowhere".to_owned()));
+    assert_eq!(
+        lab.error(&add("ip/1/$/$", "ipdc/realm=\"nowhere\"")),
+        (449, "ipdc/realm = nowhere".to_owned())
+    );
 }
 
 #[test]
@@ -291,15 +301,22 @@ fn opaque_datagrams_pass_as_udp() {
     lab.ask(&add("v=0\nc=IN IP4 $\nm=image $ udptl t38"));
     assert_eq!(lab.model.spec(101, 1).transport, Transport::Udp);
     lab.ask(&add("v=0\nc=IN IP4 $\nm=- $ UDP -"));
-    assert_eq!((lab.model.spec(102, 1).transport, lab.model.spec(102, 1).rtcp), (Transport::Udp, RtcpPorts::None));
+    assert_eq!(
+        (lab.model.spec(102, 1).transport, lab.model.spec(102, 1).rtcp),
+        (Transport::Udp, RtcpPorts::None)
+    );
 }
 
 #[test]
 fn several_streams_keep_their_numbers() {
     let mut lab = Lab::new();
     let sdp = |kind: &str| format!("L{{\nv=0\nc=IN IP4 $\nm={kind} $ RTP/AVP 96\n}}");
-    let reply = lab.ask(&format!("C=${{A=ip/1/access/${{M{{ST=1{{{}}},ST=2{{{}}}}}}}}}", sdp("audio"), sdp("video")));
-    assert!(reply.contains("ST=1{L{\nv=0\nc=IN IP4 198.51.100.20\nm=audio 30000") && reply.contains("ST=2{L{"), "{reply}");
+    let reply =
+        lab.ask(&format!("C=${{A=ip/1/access/${{M{{ST=1{{{}}},ST=2{{{}}}}}}}}}", sdp("audio"), sdp("video")));
+    assert!(
+        reply.contains("ST=1{L{\nv=0\nc=IN IP4 198.51.100.20\nm=audio 30000") && reply.contains("ST=2{L{"),
+        "{reply}"
+    );
     assert_eq!(lab.error("C=5001{MF=ip/1/access/101{M{O{MO=IN}}}}").0, 472, "which stream?");
 }
 
@@ -307,7 +324,10 @@ fn several_streams_keep_their_numbers() {
 fn the_form_without_stream_numbers_is_answered_in_kind() {
     let mut lab = Lab::new();
     let reply = lab.ask("C=${A=ip/1/access/${M{O{MO=SR},L{\nv=0\nc=IN IP4 $\nm=audio $ RTP/AVP 0\n}}}}");
-    assert_eq!(reply, "C=5001{A=ip/1/access/101{M{L{\nv=0\nc=IN IP4 198.51.100.20\nm=audio 30000 RTP/AVP 0\n}}}}");
+    assert_eq!(
+        reply,
+        "C=5001{A=ip/1/access/101{M{L{\nv=0\nc=IN IP4 198.51.100.20\nm=audio 30000 RTP/AVP 0\n}}}}"
+    );
 }
 
 #[test]
@@ -321,7 +341,7 @@ fn an_audit_shows_what_was_set() {
         format!(
             "C={context}{{AV={core}{{M{{TS{{SI=IV,BF=OFF}},ST=1{{O{{MO=SR,tman/pol=ON,tman/sdr=10000,tman/mbs=1500}},\
              L{{\nv=0\nc=IN IP6 2001:db8:1::20\nm=audio 30002 RTP/AVP 96\na=rtpmap:96 AMR/8000\n}}}}}},\
-             E=7{{g/cause,hangterm/thb{{timerx=300}}}},SG{{}},\
+             E=7{{g/cause,hangterm/thb{{timerx=300}}}},SG,\
              PG{{g-1,root-2,nt-1,rtp-1,ds-2,gm-2,tman-1,hangterm-1,ipnapt-1,ipdc-1,rtcph-1,srtp-1}}}}}}"
         )
     );
@@ -343,7 +363,11 @@ fn root_answers_for_the_gateway() {
     let packages = lab.ask("C=-{AV=ROOT{AT{PG}}}");
     assert!(packages.starts_with("C=-{AV=ROOT{PG{g-1,root-2,nt-1,rtp-1,"), "{packages}");
     let media = lab.ask("C=-{AV=ROOT{AT{M}}}");
-    assert!(media.contains("root/maxTerminationsPerContext=2") && media.contains("root/MGOriginatedPendingLimit=10"), "{media}");
+    assert!(
+        media.contains("root/maxTerminationsPerContext=2")
+            && media.contains("root/MGOriginatedPendingLimit=10"),
+        "{media}"
+    );
     assert_eq!(lab.ask("C=-{MF=ROOT{M{TS{root/MGOriginatedPendingLimit=3}}}}"), "C=-{MF=ROOT}");
     assert!(lab.ask("C=-{AV=ROOT{AT{M}}}").contains("root/MGOriginatedPendingLimit=3"));
     assert_eq!(lab.ask("C=*{AV=ROOT{AT{}}}"), "C=*{AV=ROOT}");
@@ -379,7 +403,8 @@ fn processing_stops_at_the_first_failure_and_what_came_before_stands() {
     assert_eq!(reply, format!("C={context}{{MF={access},MF=ip/1/access/9{{ER=430{{\"ip/1/access/9\"}}}}}}"));
     assert_eq!(lab.model.spec(101, 1).mode, Mode::Inactive);
     assert_eq!(lab.model.spec(102, 1).mode, Mode::SendReceive);
-    let reply = lab.ask(&format!("C={context}{{O-MF=ip/1/access/9,{}}},C=-{{AV=ROOT{{AT{{}}}}}}", modify(&core)));
+    let reply =
+        lab.ask(&format!("C={context}{{O-MF=ip/1/access/9,{}}},C=-{{AV=ROOT{{AT{{}}}}}}", modify(&core)));
     assert_eq!(
         reply,
         format!("C={context}{{MF=ip/1/access/9{{ER=430{{\"ip/1/access/9\"}}}},MF={core}}},C=-{{AV=ROOT}}")

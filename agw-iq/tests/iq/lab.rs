@@ -112,7 +112,8 @@ impl Lab {
     pub fn sent(&mut self) -> Vec<(Peer, String)> {
         let mut sent = Vec::new();
         while let Some(transmit) = self.iq.poll_transmit() {
-            let bytes = if transmit.to.link.is_reliable() { &transmit.bytes[4..] } else { &transmit.bytes[..] };
+            let bytes =
+                if transmit.to.link.is_reliable() { &transmit.bytes[4..] } else { &transmit.bytes[..] };
             sent.push((transmit.to, String::from_utf8(bytes.to_vec()).expect("text")));
         }
         sent
@@ -126,7 +127,11 @@ impl Lab {
     pub fn call(&mut self) -> (String, String, String) {
         let reply = self.ask(&format!("C=${{{ACCESS},{CORE}}}"));
         let context = reply.split(['=', '{']).nth(1).expect("a context").to_owned();
-        let names: Vec<_> = reply.split("A=").skip(1).map(|rest| rest.split(['{', ',', '}']).next().unwrap_or_default().to_owned()).collect();
+        let names: Vec<_> = reply
+            .split("A=")
+            .skip(1)
+            .map(|rest| rest.split(['{', ',', '}']).next().unwrap_or_default().to_owned())
+            .collect();
         assert_eq!(names.len(), 2, "{reply}");
         (context, names[0].clone(), names[1].clone())
     }
@@ -164,10 +169,14 @@ pub fn add(local: &str) -> String {
 
 /// An Add of a plain stream with this LocalControl.
 pub fn add_with(control: &str) -> String {
-    format!("C=${{A=ip/1/access/${{M{{ST=1{{O{{{control}}},L{{\nv=0\nc=IN IP4 $\nm=audio $ RTP/AVP 0\n}}}}}}}}}}")
+    format!(
+        "C=${{A=ip/1/access/${{M{{ST=1{{O{{{control}}},L{{\nv=0\nc=IN IP4 $\nm=audio $ RTP/AVP 0\n}}}}}}}}}}"
+    )
 }
 
 /// An Add of a plain stream with these further descriptors.
 pub fn add_and(descriptors: &str) -> String {
-    format!("C=${{A=ip/1/access/${{M{{ST=1{{L{{\nv=0\nc=IN IP4 $\nm=audio $ RTP/AVP 0\n}}}}}},{descriptors}}}}}")
+    format!(
+        "C=${{A=ip/1/access/${{M{{ST=1{{L{{\nv=0\nc=IN IP4 $\nm=audio $ RTP/AVP 0\n}}}}}},{descriptors}}}}}"
+    )
 }

@@ -151,7 +151,7 @@ impl Model {
                     ];
                     for (new, old, direction) in sides {
                         match (&new, old) {
-                            (Some(new), Some(old)) if *new != old => {
+                            (Some(new), Some(old)) if *new != *old => {
                                 return Err(Refusal::CryptoChanged(stream, direction));
                             }
                             (None, Some(old)) => *new = Some(old.clone()),
@@ -207,7 +207,8 @@ impl Gateway for Model {
                 }
                 self.leave(termination);
                 self.contexts.entry(to.0).or_default().insert(termination.0);
-                let streams = self.terminations[&termination.0].values().map(|held| held.local.clone()).collect();
+                let streams =
+                    self.terminations[&termination.0].values().map(|held| held.local.clone()).collect();
                 Ok(Reply::Termination(TerminationView { id: termination, streams }, self.done()))
             }
             Command::Subtract(id) => {
