@@ -197,6 +197,17 @@ impl Keys {
     }
 }
 
+#[cfg(test)]
+impl Keys {
+    fn put_use(&mut self, kind: Kind, packets: u64) {
+        let used = &mut self.masters[0].used;
+        match kind {
+            Kind::Rtp => used.rtp_packets = packets,
+            Kind::Rtcp => used.rtcp_packets = packets,
+        }
+    }
+}
+
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Keys")
@@ -205,3 +216,6 @@ impl std::fmt::Debug for Keys {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -260,3 +260,12 @@ impl InboundSession {
         size_of::<Self>() + self.keys.heap_bytes() + self.streams.heap_bytes()
     }
 }
+
+#[cfg(test)]
+impl InboundSession {
+    /// Puts a stream where no test can send it to.
+    pub(super) fn put_rtp_index(&mut self, ssrc: u32, index: u64) {
+        let place = self.streams.find_or_add(ssrc).unwrap();
+        self.streams.mark(place, Kind::Rtp, index);
+    }
+}

@@ -198,3 +198,23 @@ impl OutboundSession {
         size_of::<Self>() + self.keys.heap_bytes() + self.streams.heap_bytes()
     }
 }
+
+#[cfg(test)]
+impl OutboundSession {
+    /// Puts a stream where no test can send it to.
+    pub(super) fn put_rtp_index(&mut self, ssrc: u32, index: u64) {
+        let place = self.streams.find_or_add(ssrc).unwrap();
+        self.streams.mark(place, Kind::Rtp, index);
+    }
+
+    /// Says which SRTCP index comes next.
+    pub(super) fn put_rtcp_index(&mut self, ssrc: u32, next: u64) {
+        let place = self.streams.find_or_add(ssrc).unwrap();
+        self.streams.own(place).next_rtcp = next;
+    }
+
+    /// Says how often the key has been used.
+    pub(super) fn put_use(&mut self, kind: Kind, packets: u64) {
+        self.keys.put_use(kind, packets);
+    }
+}
