@@ -49,6 +49,9 @@ pub struct MasterKey {
 }
 
 impl MasterKey {
+    /// What each key holds on the heap.
+    pub(crate) const HEAP_BYTES: usize = size_of::<Secret>();
+
     /// A master key for `suite`; key and salt must have exactly the suite's lengths.
     pub fn new(suite: Suite, key: &[u8], salt: &[u8]) -> Result<MasterKey, SdesError> {
         let expected_bytes = suite.master_key_len() + suite.master_salt_len();
@@ -267,18 +270,23 @@ impl KeyUse {
         }
     }
 
+    /// Whether nothing more may be protected or accepted under the key.
+    pub fn is_ended(&self) -> bool {
+        self.rtp_packets >= self.rtp_limit_packets || self.rtcp_packets >= self.rtcp_limit_packets
+    }
+
     /// How far the key is used up: whichever of SRTP and SRTCP comes first decides (RFC 3711 section 9.2).
     pub fn state(&self) -> LifetimeState {
-        let of = |used: u64, limit: u64| {
-            if used >= limit {
-                LifetimeState::Ended
-            } else if used >= limit - limit / 10 {
-                LifetimeState::NearEnd
-            } else {
-                LifetimeState::Fresh
-            }
-        };
-        of(self.rtp_packets, self.rtp_limit_packets).max(of(self.rtcp_packets, self.rtcp_limit_packets))
+        let is_near = |used: u64, limit: u64| used >= limit - limit / 10;
+        if self.is_ended() {
+            LifetimeState::Ended
+        } else if is_near(self.rtp_packets, self.rtp_limit_packets)
+            || is_near(self.rtcp_packets, self.rtcp_limit_packets)
+        {
+            LifetimeState::NearEnd
+        } else {
+            LifetimeState::Fresh
+        }
     }
 }
 

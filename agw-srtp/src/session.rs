@@ -113,16 +113,21 @@ impl Keys {
         let field = &packet[at..at + usize::from(self.mki_len)];
         let named = |master: &Master| master.secret.mki().is_none_or(|mki| mki.matches(field));
         let place = self.masters.iter().position(named).ok_or(Error::UnknownMki)?;
-        if self.masters[place].used.state() == LifetimeState::Ended {
+        if self.masters[place].used.is_ended() {
             return Err(Error::KeyExpired);
         }
         Ok(place as u8)
     }
 
+    /// The first master key whose lifetime is not over.
+    fn first_alive(&self) -> Option<u8> {
+        self.masters.iter().position(|master| !master.used.is_ended()).map(|place| place as u8)
+    }
+
     /// Counts one packet under a key, unless its lifetime is over (SRTP-6).
     fn count(&mut self, key: u8, kind: Kind) -> Result<(), Error> {
         let used = &mut self.masters[usize::from(key)].used;
-        if used.state() == LifetimeState::Ended {
+        if used.is_ended() {
             return Err(Error::KeyExpired);
         }
         match kind {
@@ -193,7 +198,8 @@ impl Keys {
     fn heap_bytes(&self) -> usize {
         let boxed =
             self.masters.iter().flat_map(|master| &master.sessions).map(|kind| kind.keys.heap_bytes());
-        size_of_val(&*self.masters) + boxed.sum::<usize>()
+        let masters = size_of_val(&*self.masters) + self.masters.len() * MasterKey::HEAP_BYTES;
+        masters + boxed.sum::<usize>()
     }
 }
 

@@ -90,7 +90,7 @@ fn run_streams(suite: Suite, seed: u64, count: u64, ssrcs: u64, stride: u64, rea
             accepted += 1;
         }
     }
-    assert!(accepted > count / 2, "the network is not that bad");
+    assert!(accepted > count / 10, "even the worst of these networks delivers something");
 }
 
 proptest! {

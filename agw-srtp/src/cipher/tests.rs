@@ -11,7 +11,7 @@ macro_rules! on_every_engine {
     ($check:ident) => {
         $check(Portable);
         #[cfg(target_arch = "x86_64")]
-        if let Some(native) = x86::Native::detect() {
+        for native in [x86::Native::detect(), x86::Native::detect_narrow()].into_iter().flatten() {
             $check(native);
         }
     };
@@ -181,6 +181,11 @@ mod differential {
             .collect()
     }
 
+    /// The native engine with and without its wide half, as far as this machine has them.
+    fn natives() -> impl Iterator<Item = x86::Native> {
+        [x86::Native::detect(), x86::Native::detect_narrow()].into_iter().flatten()
+    }
+
     fn compare_ctr(native: x86::Native, key: &[u8], counter: [u8; 16], data: &[u8]) {
         let (mut ours, mut oracle) = (data.to_vec(), data.to_vec());
         native.aes(key).ctr_xor(&counter, &mut ours);
@@ -206,7 +211,12 @@ mod differential {
 
     #[test]
     fn both_engines_agree_at_every_length() {
-        let Some(native) = x86::Native::detect() else { return };
+        for native in natives() {
+            agree_at_every_length(native);
+        }
+    }
+
+    fn agree_at_every_length(native: x86::Native) {
         for len in 0..1600 {
             let material = bytes(len as u64, 32 + 16 + 40);
             let data = bytes(!(len as u64), len);
@@ -224,11 +234,12 @@ mod differential {
 
     #[test]
     fn both_engines_agree_where_the_counter_wraps() {
-        let Some(native) = x86::Native::detect() else { return };
         for low in [u32::MAX, u32::MAX - 1, u32::MAX - 9, u32::MAX - 40] {
             let mut counter = [0xff; 16];
             counter[12..].copy_from_slice(&low.to_be_bytes());
-            compare_ctr(native, &[7; 16], counter, &bytes(1, 1000));
+            for native in natives() {
+                compare_ctr(native, &[7; 16], counter, &bytes(1, 1000));
+            }
         }
     }
 
@@ -242,7 +253,7 @@ mod differential {
             data in prop::collection::vec(any::<u8>(), 0..3000),
             long in any::<bool>(),
         ) {
-            if let Some(native) = x86::Native::detect() {
+            for native in natives() {
                 compare_ctr(native, &key, counter, &data);
                 compare_ctr(native, &key[..24], counter, &data);
                 let aad = AssociatedData { head: &head, tail: &tail };

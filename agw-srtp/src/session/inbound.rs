@@ -174,20 +174,24 @@ impl InboundSession {
     }
 
     fn accept(&mut self, job: &Job, now_ms: u64) -> Result<usize, Error> {
-        let found = self.streams.find(job.ssrc);
-        if let Some(place) = found {
-            self.streams.look(place, job.kind, job.index)?;
-            let unproven = self.keys.tag_len(job.kind) == 0;
-            let expected = estimate(self.streams.highest(place, Kind::Rtp), job.sequence);
-            // Without a tag nothing proves the index, and the wrong key stream may have been used.
-            if unproven && expected != Some(job.index) {
-                return Err(Error::TooOld);
+        let place = match self.streams.find(job.ssrc) {
+            Some(place) => {
+                self.streams.look(place, job.kind, job.index)?;
+                // Without a tag nothing proves the index, and the wrong key stream may have been used.
+                if self.keys.tag_len(job.kind) == 0
+                    && estimate(self.streams.highest(place, Kind::Rtp), job.sequence) != Some(job.index)
+                {
+                    return Err(Error::TooOld);
+                }
+                self.keys.count(job.key, job.kind)?;
+                place
             }
-        } else if self.streams.is_full() {
-            return Err(Error::TooManyStreams);
-        }
-        self.keys.count(job.key, job.kind)?;
-        let place = self.streams.find_or_add(job.ssrc)?;
+            None => {
+                // The key is asked first: a key that ended leaves no entry behind.
+                self.keys.count(job.key, job.kind)?;
+                self.streams.find_or_add(job.ssrc)?
+            }
+        };
         self.streams.mark(place, job.kind, job.index);
         self.keys.follow_epoch(job);
         if job.kind == Kind::Rtp {

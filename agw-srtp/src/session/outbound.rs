@@ -65,8 +65,7 @@ impl OutboundSession {
             return Err(Error::Malformed);
         }
         // SRTP-10: the first key, then the next at its lifetime.
-        let alive = |used: KeyUse| used.state() != LifetimeState::Ended;
-        let key = self.keys.uses().position(alive).ok_or(Error::KeyExpired)? as u8;
+        let key = self.keys.first_alive().ok_or(Error::KeyExpired)?;
         let (ssrc, sequence, index, payload_at) = match kind {
             Kind::Rtp => {
                 let header = RtpHeader::parse(packet)?;
