@@ -48,8 +48,8 @@ impl Gateway {
             Kind::Rtpengine => {
                 // No kernel module: packets go through user space, as ours do. Log level 4 is warnings.
                 let listen = format!("--listen-ng=127.0.0.1:{port}");
-                command.args(["--table=-1", "--interface=127.0.0.1", &listen, "--num-threads=1"]);
-                command.args(["--foreground", "--log-stderr", "--log-level=4"]);
+                command.args(["--config-file=none", "--table=-1", "--interface=127.0.0.1", &listen]);
+                command.args(["--num-threads=1", "--foreground", "--log-stderr", "--log-level=4"]);
                 command.args(["--port-min=10000", "--port-max=29999"]);
                 "ng"
             }
