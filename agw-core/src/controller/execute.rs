@@ -20,10 +20,7 @@ impl<O: PortOpener> Gateway for Controller<O> {
     fn execute(&mut self, command: Command) -> Result<Reply, Refusal> {
         match command {
             Command::CreateContext(attributes) => self.create_context(attributes),
-            Command::SetAttributes(context, attributes) => {
-                self.registry.context_mut(context)?.attributes = attributes;
-                Ok(Reply::Accepted(self.tickets.end_command()))
-            }
+            Command::SetAttributes(context, attributes) => self.set_attributes(context, attributes),
             Command::RemoveContext(context) => self.remove_context(context),
             Command::Add { context, streams } => self.add(context, &streams),
             Command::Modify { termination, streams } => self.modify(termination, &streams),
@@ -43,6 +40,12 @@ impl<O: PortOpener> Controller<O> {
             return Err(Refusal::OutOfContexts);
         }
         Ok(Reply::Context(self.registry.create_context(attributes)))
+    }
+
+    fn set_attributes(&mut self, id: ContextId, attributes: ContextAttributes) -> Result<Reply, Refusal> {
+        self.check_room(None, 0, 0, Purpose::Ordinary)?;
+        self.registry.context_mut(id)?.attributes = attributes;
+        Ok(Reply::Accepted(self.finish()))
     }
 
     fn add(&mut self, context: ContextId, streams: &[(StreamId, StreamSpec)]) -> Result<Reply, Refusal> {
@@ -104,8 +107,8 @@ impl<O: PortOpener> Controller<O> {
         let from = termination.context;
         let target = self.registry.context(to)?;
         if from == to {
-            let view = self.view(id)?;
-            return Ok(Reply::Termination(view, self.tickets.end_command()));
+            self.check_room(None, 0, 0, Purpose::Ordinary)?;
+            return Ok(Reply::Termination(self.view(id)?, self.finish()));
         }
         if target.terminations.len() >= MAX_TERMINATIONS_PER_CONTEXT {
             return Err(Refusal::TooManyTerminations(to));
@@ -121,7 +124,7 @@ impl<O: PortOpener> Controller<O> {
         let streams = |other: Option<&Termination>| other.map_or(0, |other| other.streams.len());
         let left_behind = self.registry.opposite(id).map(|(_, other)| other);
         let orders = termination.streams.len() + streams(joining) + streams(left_behind);
-        self.check_room(worker, orders, 0, Purpose::Growth)?;
+        self.check_room(worker, orders, 0, Purpose::Ordinary)?;
 
         self.registry.rehome(id, to);
         self.registry.context_mut(to)?.worker = worker;
@@ -135,7 +138,7 @@ impl<O: PortOpener> Controller<O> {
         let context = termination.context;
         let worker = self.registry.context(context)?.worker;
         let left_behind = self.registry.opposite(id).map_or(0, |(_, other)| other.streams.len());
-        self.check_room(worker, termination.streams.len() + left_behind, 0, Purpose::Relief)?;
+        self.check_room(worker, termination.streams.len() + left_behind, 0, Purpose::Removal)?;
 
         let removed = self.registry.remove(id);
         self.settle(context);
@@ -148,7 +151,7 @@ impl<O: PortOpener> Controller<O> {
         let streams = context.terminations.iter().map(|termination| {
             self.registry.terminations().get(termination).map_or(0, |found| found.streams.len())
         });
-        self.check_room(context.worker, streams.sum(), 0, Purpose::Relief)?;
+        self.check_room(context.worker, streams.sum(), 0, Purpose::Removal)?;
 
         for termination in context.terminations {
             let removed = self.registry.remove(termination);
@@ -161,7 +164,7 @@ impl<O: PortOpener> Controller<O> {
     fn read_statistics(&mut self, id: TerminationId) -> Result<Reply, Refusal> {
         let termination = self.registry.termination(id)?;
         let worker = self.registry.context(termination.context)?.worker;
-        self.check_room(worker, termination.streams.len(), 0, Purpose::Relief)?;
+        self.check_room(worker, termination.streams.len(), 0, Purpose::Ordinary)?;
         if let Some(link) = worker.and_then(|worker| self.links.get_mut(worker)) {
             for stream in &termination.streams {
                 link.send(self.tickets.number(), Order::Read(stream.flow));
@@ -238,7 +241,7 @@ impl<O: PortOpener> Controller<O> {
         drafts: &[Draft],
         orders: usize,
     ) -> Result<Placed, Refusal> {
-        self.check_room(worker, orders, drafts.len(), Purpose::Growth)?;
+        self.check_room(worker, orders, drafts.len(), Purpose::Ordinary)?;
         let Some(at) = worker.filter(|_| !drafts.is_empty()) else {
             return Ok(Placed { worker, held: Vec::new() });
         };

@@ -55,10 +55,10 @@ pub(super) struct FlowRecord {
 /// What an order is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// It sets something up or changes it.
-    Growth,
-    /// It only frees, or only reads.
-    Relief,
+    /// It sets something up, changes or reads it.
+    Ordinary,
+    /// It only frees.
+    Removal,
 }
 
 /// One worker as the controller sees it.
@@ -84,12 +84,15 @@ impl Link {
 
     /// Whether so many orders, of which so many install flows, can be sent now.
     pub(super) fn check_room(&self, orders: usize, installs: usize, purpose: Purpose) -> Result<(), Refusal> {
+        if purpose == Purpose::Ordinary && orders > 0 && !self.is_alive() {
+            return Err(Refusal::OutOfResources("workers"));
+        }
         if self.flows.len() + installs > self.max_flows {
             return Err(Refusal::OutOfResources("flows of a worker"));
         }
         let kept_back = match purpose {
-            Purpose::Growth => self.max_outstanding / REMOVAL_SHARE,
-            Purpose::Relief => 0,
+            Purpose::Ordinary => self.max_outstanding / REMOVAL_SHARE,
+            Purpose::Removal => 0,
         };
         let room = self.max_outstanding.saturating_sub(self.outstanding).min(self.ends.orders.slots());
         if orders > room.saturating_sub(kept_back) {

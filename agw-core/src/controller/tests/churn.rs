@@ -1,4 +1,6 @@
 use super::*;
+use crate::controller::links::FlowRecord;
+use crate::controller::stream::Stream;
 
 #[test]
 fn calls_that_come_and_go_leave_memory_and_ports_where_they_were() {
@@ -24,4 +26,23 @@ fn calls_that_come_and_go_leave_memory_and_ports_where_they_were() {
 /// The room that tables have taken, by worker and together.
 fn places(bench: &Bench) -> usize {
     bench.controller.links.iter().map(|link| link.flows.capacity()).sum()
+}
+
+#[test]
+fn a_worker_that_stands_still_bounds_what_waits_for_it() {
+    let mut bench = Bench::new(1);
+    let context = bench.context();
+    bench.add(context, spec("access", AVP));
+    let attributes = Command::SetAttributes(context, ContextAttributes::default());
+    let refused = (0..100_000).find_map(|_| bench.execute(attributes.clone()).err());
+    assert_eq!(refused, Some(Refusal::OutOfResources("worker queue")));
+    assert!(bench.controller.counts().unconfirmed_orders <= tickets::MAX_UNCONFIRMED_ORDERS);
+    bench.turn();
+    bench.execute(attributes).unwrap();
+}
+
+#[test]
+fn the_memory_of_a_stream_is_known() {
+    assert!(size_of::<Stream>() <= 384, "{}", size_of::<Stream>());
+    assert!(size_of::<FlowRecord>() <= 32);
 }

@@ -204,7 +204,7 @@ fn specs(streams: &[(u16, Kind)]) -> Vec<(StreamId, StreamSpec)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_commanded_the_controller_agrees_with_a_naive_model(steps in prop::collection::vec(step(), 1..60)) {
