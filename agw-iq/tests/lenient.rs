@@ -69,6 +69,13 @@ fn signals_and_events_are_cleared_with_and_without_braces() {
 }
 
 #[test]
+fn a_descriptor_of_a_reply_is_empty_with_and_without_braces() {
+    let strict = read("!/2 gw P=1{C=1{AV=a{E,EB}}}");
+    assert_eq!(read("!/2 gw P=1{C=1{AV=a{E=5{},EB{}}}}"), strict);
+    assert_eq!(read(&print(&strict, Style::Compact)), strict);
+}
+
+#[test]
 fn all_forms_of_values_are_kept() {
     let amm =
         amm("M{O{a/a=1,a/b=\"x y\",a/c=[1,2],a/d={1,2},a/e=[1:2],a/f>3,a/g<\"4\",a/h#5,a/i=$,a/j=[7]}}");

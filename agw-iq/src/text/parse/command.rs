@@ -297,7 +297,10 @@ impl Parser<'_> {
                 (D::Statistics, _) => AuditReturn::Statistics(p.statistics()?),
                 (D::ObservedEvents, _) => AuditReturn::ObservedEvents(p.observed_events()?),
                 (D::Packages, _) => AuditReturn::Packages(p.packages()?),
-                (D::EventBuffer, _) => AuditReturn::EventBuffer(p.event_buffer()?),
+                (D::EventBuffer, _) => match p.event_buffer()? {
+                    events if events.is_empty() => AuditReturn::Empty(DescriptorKind::EventBuffer),
+                    events => AuditReturn::EventBuffer(events),
+                },
                 (D::DigitMap, _) => AuditReturn::DigitMap(p.digit_map()?),
                 (D::Modem, _) => AuditReturn::Modem(p.modem()?),
                 (D::Mux, _) => AuditReturn::Mux(p.mux()?),
