@@ -62,6 +62,8 @@ impl PacketIo for Conveyor {
         Now(self.now_us)
     }
 
+    fn forget(&mut self, _port: PortHandle) {}
+
     fn take_losses(&mut self, _per_address: &mut [u64]) {}
 }
 

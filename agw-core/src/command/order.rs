@@ -88,7 +88,8 @@ pub struct FlowPlan {
 /// An order with the ticket that its answer carries.
 #[derive(Debug)]
 pub struct Numbered {
-    /// Grows by one with each order of the gateway; several workers share the numbers.
+    /// Its number among the orders of the gateway; several workers share the numbers. They grow, but for orders that had to wait
+    /// for a flow on its way from another worker.
     pub ticket: Ticket,
     /// What to do.
     pub order: Order,
@@ -97,12 +98,15 @@ pub struct Numbered {
 /// What a worker is told to do.
 #[derive(Debug)]
 pub enum Order {
-    /// A new flow ([`Flow::new`] of its plan), in a place that is free.
+    /// A new flow ([`Flow::new`] of its plan), or one that another worker has released, in a place that is free.
     Install(FlowId, Box<Flow>),
     /// A running flow goes on by another plan. Counters, keys, rollover counters and what was learned stay, unless the plan says otherwise.
     Change(FlowId, Box<FlowPlan>),
     /// A flow ends.
     Remove(FlowId),
+    /// A flow leaves for another worker, as it is: with its counters, keys, rollover counters, windows and what was learned. Its ports
+    /// have been withdrawn from this worker before ([`PortOpener::withdraw`](crate::io::PortOpener::withdraw)).
+    Release(FlowId),
     /// The counters of a flow are wanted.
     Read(FlowId),
 }
@@ -122,6 +126,17 @@ pub enum Answer {
         statistics: StreamStatistics,
         /// What has to be freed (keys are wiped by their own drop).
         remains: Box<Flow>,
+    },
+    /// The flow is out of the worker's hands and can be installed at another.
+    Released {
+        /// Of the order.
+        ticket: Ticket,
+        /// The place that is free now.
+        flow: FlowId,
+        /// Its counters so far.
+        statistics: StreamStatistics,
+        /// The flow as it runs on.
+        moving: Box<Flow>,
     },
     /// [`Order::Read`].
     Statistics(Ticket, FlowId, StreamStatistics),

@@ -49,6 +49,10 @@ impl<O: PortOpener> Controller<O> {
                 self.free(worker, flow);
                 event
             }
+            Answer::Released { ticket, moving: _freed, .. } => {
+                self.tickets.answered(ticket);
+                None
+            }
             Answer::Statistics(order, flow, statistics) => {
                 let event = self.statistics_event(worker, order, flow, statistics);
                 self.tickets.answered(order);

@@ -50,7 +50,8 @@ pub struct Flow {
     notices: Notices,
     /// Whether the worker has this flow on its list of those with something to tell.
     pub(crate) notices_listed: bool,
-    installed: Now,
+    /// When its first worker put it into its table.
+    installed: Option<Now>,
     octets_sent: u64,
     octets_received: u64,
     rtp_sent: u64,
@@ -74,7 +75,7 @@ impl Flow {
             latches: Default::default(),
             notices: Notices::default(),
             notices_listed: false,
-            installed: Now::default(),
+            installed: None,
             octets_sent: 0,
             octets_received: 0,
             rtp_sent: 0,
@@ -90,9 +91,9 @@ impl Flow {
         flow
     }
 
-    /// The worker has put it into its table.
+    /// The worker has put it into its table. A flow that comes from another worker goes on as it was.
     pub(crate) fn installed(&mut self, now: Now) {
-        self.installed = now;
+        self.installed.get_or_insert(now);
     }
 
     /// Goes on by another plan. What it replaces is left in `plan`.
@@ -290,7 +291,7 @@ impl Flow {
     /// The counters as a front end wants them.
     pub(crate) fn statistics(&self, now: Now) -> StreamStatistics {
         StreamStatistics {
-            duration_ms: now.0.saturating_sub(self.installed.0) / 1000,
+            duration_ms: now.0.saturating_sub(self.installed.unwrap_or(now).0) / 1000,
             octets_sent: self.octets_sent,
             octets_received: self.octets_received,
             packets_sent: self.rtp_sent,

@@ -30,6 +30,8 @@ const BURST: usize = 16;
 const SAMPLE_EVERY: u32 = 16;
 /// What the waker is registered as; no port has this token, since no address has index 65535.
 const WAKER_TOKEN: u64 = u64::MAX;
+/// What stands in the place of an event that concerns nobody any more.
+const NOBODY_TOKEN: u64 = u64::MAX - 1;
 
 /// How the backend is made.
 #[derive(Debug, Clone)]
@@ -102,6 +104,10 @@ struct OpenPort {
 }
 
 impl EpollPorts {
+    fn post(&self, worker: usize) -> io::Result<&Post> {
+        self.shared.workers.get(worker).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+
     fn port(&self, handle: PortHandle) -> io::Result<&OpenPort> {
         let port = self.open.get(handle.0 as usize).and_then(Option::as_ref);
         port.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
@@ -116,7 +122,7 @@ impl PortOpener for EpollPorts {
         local: SocketAddr,
         options: PortOptions,
     ) -> io::Result<PortHandle> {
-        let post = self.shared.workers.get(worker).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let post = self.post(worker)?;
         let socket = Socket::new(Domain::for_address(local), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
         let descriptor = socket.as_raw_fd();
         let Some(reported) = usize::try_from(descriptor).ok().and_then(|fd| self.shared.reported.get(fd))
@@ -157,6 +163,26 @@ impl PortOpener for EpollPorts {
         let lost = sys::overflows(&port.socket).unwrap_or(0).wrapping_sub(reported.load(Ordering::Acquire));
         if let Some(losses) = self.shared.closed_losses.get(usize::from(port.key.address)) {
             losses.fetch_add(u64::from(lost), Ordering::Relaxed);
+        }
+    }
+
+    fn reserve(&mut self, worker: usize, port: PortHandle) -> io::Result<()> {
+        let (place, port) = (port.0, self.port(port)?);
+        self.post(worker)?.epoll.reserve(port.socket.as_fd(), token(port.key, place as RawFd))
+    }
+
+    fn withdraw(&mut self, worker: usize, port: PortHandle) {
+        if let (Ok(post), Ok(port)) = (self.post(worker), self.port(port)) {
+            // Fails only where the worker does not reap from the port anyway.
+            let _ = post.epoll.remove(port.socket.as_fd());
+        }
+    }
+
+    fn admit(&mut self, worker: usize, port: PortHandle) {
+        let place = port.0;
+        if let (Ok(post), Ok(port)) = (self.post(worker), self.port(port)) {
+            let admitted = post.epoll.report(port.socket.as_fd(), token(port.key, place as RawFd));
+            debug_assert!(admitted.is_ok(), "the port was not reserved");
         }
     }
 
@@ -238,6 +264,9 @@ impl EpollIo {
             self.next_event += 1;
             if token == WAKER_TOKEN {
                 self.shared.workers[self.worker].waking.store(false, Ordering::Release);
+                continue;
+            }
+            if token == NOBODY_TOKEN {
                 continue;
             }
             let (key, socket) = from_token(token);
@@ -339,6 +368,11 @@ impl PacketIo for EpollIo {
         Now(sys::monotonic_us())
     }
 
+    fn forget(&mut self, port: PortHandle) {
+        let stale = |token| from_token(token).1 as u32 == port.0;
+        self.events.replace(self.next_event, stale, NOBODY_TOKEN);
+    }
+
     fn take_losses(&mut self, per_address: &mut [u64]) {
         // One worker reports for all: the losses are counted per leg and summed over workers anyhow.
         for (sum, lost) in per_address.iter_mut().zip(&self.shared.closed_losses) {
@@ -365,9 +399,51 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_port_that_was_found_ready_and_then_withdrawn_is_left_alone() {
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for victim in 0..3 {
+            let setup = EpollSetup { workers: 1, addresses: 3, descriptors: 4096, tick_us: 0 };
+            let (mut ports, mut ios) = open(&setup).unwrap();
+            let handles: Vec<PortHandle> = (0..3)
+                .map(|address| {
+                    let key = PortKey { address, port: 1 };
+                    let local = "127.0.0.1:0".parse().unwrap();
+                    let handle = ports.open(0, key, local, PortOptions::default()).unwrap();
+                    let bound = ports.port(handle).unwrap().socket.local_addr().unwrap();
+                    for _ in 0..BATCH_SLOTS {
+                        sender.send_to(b"x", bound.as_socket().unwrap()).unwrap();
+                    }
+                    handle
+                })
+                .collect();
+            let (mut io, mut batch) = (ios.remove(0), Batch::new());
+            let mut reaped = [0; 3];
+            for turn in 0..8 {
+                io.reap(&mut batch, Duration::ZERO).unwrap();
+                for slot in batch.packets() {
+                    reaped[usize::from(slot.port.address)] += 1;
+                }
+                // After the first batch some ports are known to be ready and have not been read.
+                if turn == 0 {
+                    ports.withdraw(0, handles[victim]);
+                    io.forget(handles[victim]);
+                    reaped[victim] = 0;
+                }
+            }
+            assert_eq!(reaped[victim], 0);
+            ports.reserve(0, handles[victim]).unwrap();
+            io.reap(&mut batch, Duration::ZERO).unwrap();
+            assert_eq!(batch.filled, 0, "reserved is not admitted");
+            ports.admit(0, handles[victim]);
+            io.reap(&mut batch, Duration::ZERO).unwrap();
+            assert!(batch.filled > 0, "what waited is there");
+        }
+    }
+
+    #[test]
     fn a_token_brings_key_and_descriptor_back() {
         let key = PortKey { address: 65_534, port: 65_535 };
         assert_eq!(from_token(token(key, 1_048_575)), (key, 1_048_575));
-        assert_ne!(token(key, RawFd::MAX), WAKER_TOKEN);
+        assert!(token(key, RawFd::MAX) < NOBODY_TOKEN);
     }
 }

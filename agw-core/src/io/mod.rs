@@ -150,6 +150,9 @@ pub trait PacketIo {
     /// The clock that stamps batches, now.
     fn now(&self) -> Now;
 
+    /// Reaps nothing more from a port that has been withdrawn, whatever was found ready before.
+    fn forget(&mut self, port: PortHandle);
+
     /// Datagrams that receive queues lost and that no slot reported, because their port has been closed since. Adds to one count per
     /// index of [`PortKey::address`], and forgets.
     fn take_losses(&mut self, per_address: &mut [u64]);
@@ -184,6 +187,19 @@ pub trait PortOpener {
 
     /// Closes a port that no flow uses any more.
     fn close(&mut self, worker: usize, port: PortHandle);
+
+    /// Makes it certain that an open port can be given to another worker with [`PortOpener::admit`]. Nothing changes yet.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn reserve(&mut self, worker: usize, port: PortHandle) -> io::Result<()>;
+
+    /// A worker is to reap from a port no more, or is not going to. Until another is admitted, what arrives waits in the port's queue.
+    /// Once the worker has been told as well ([`PacketIo::forget`]) it leaves the queue alone.
+    fn withdraw(&mut self, worker: usize, port: PortHandle);
+
+    /// The worker for which a port was reserved reaps from it from now on, first what waits there.
+    fn admit(&mut self, worker: usize, port: PortHandle);
 
     /// Wakes a worker that may be waiting in `reap`, because an order is there.
     fn wake(&mut self, worker: usize);

@@ -71,7 +71,8 @@ struct Flight {
 
 #[derive(Debug)]
 struct Port {
-    worker: usize,
+    /// Who reaps from it; nobody while it changes hands.
+    worker: Option<usize>,
     key: PortKey,
     local: SocketAddr,
     options: PortOptions,
@@ -265,7 +266,10 @@ impl PortOpener for SimPorts {
         let handle = net.next_port;
         net.next_port += 1;
         net.by_address.insert(local, handle);
-        net.ports.insert(handle, Port { worker, key, local, options, queue: VecDeque::new(), lost: 0 });
+        net.ports.insert(
+            handle,
+            Port { worker: Some(worker), key, local, options, queue: VecDeque::new(), lost: 0 },
+        );
         Ok(PortHandle(handle))
     }
 
@@ -281,6 +285,25 @@ impl PortOpener for SimPorts {
         if let Some(port) = net.ports.remove(&port.0) {
             net.by_address.remove(&port.local);
             *net.closed_losses.entry(port.key.address).or_default() += u64::from(port.lost);
+        }
+    }
+
+    fn reserve(&mut self, _worker: usize, port: PortHandle) -> io::Result<()> {
+        let known = self.0.net().ports.contains_key(&port.0);
+        if known { Ok(()) } else { Err(io::Error::from(io::ErrorKind::NotFound)) }
+    }
+
+    fn withdraw(&mut self, worker: usize, port: PortHandle) {
+        if let Some(port) = self.0.net().ports.get_mut(&port.0)
+            && port.worker == Some(worker)
+        {
+            port.worker = None;
+        }
+    }
+
+    fn admit(&mut self, worker: usize, port: PortHandle) {
+        if let Some(port) = self.0.net().ports.get_mut(&port.0) {
+            port.worker = Some(worker);
         }
     }
 
@@ -306,7 +329,7 @@ impl PacketIo for SimIo {
         // One packet of each port in turn, as a fair backend does.
         loop {
             let before = batch.filled;
-            for port in net.ports.values_mut().filter(|port| port.worker == self.worker) {
+            for port in net.ports.values_mut().filter(|port| port.worker == Some(self.worker)) {
                 if batch.filled == BATCH_SLOTS {
                     return Ok(());
                 }
@@ -344,6 +367,10 @@ impl PacketIo for SimIo {
 
     fn now(&self) -> Now {
         self.net.now()
+    }
+
+    fn forget(&mut self, _port: PortHandle) {
+        // It finds out anew with each batch which ports are its own.
     }
 
     fn take_losses(&mut self, per_address: &mut [u64]) {

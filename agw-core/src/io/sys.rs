@@ -369,6 +369,15 @@ impl Events {
     pub fn token(&self, index: usize) -> Option<u64> {
         self.all[..self.filled].get(index).map(|event| event.u64)
     }
+
+    /// Puts another number in the place of those that `stale` finds, from the event at `index` on.
+    pub fn replace(&mut self, index: usize, stale: impl Fn(u64) -> bool, token: u64) {
+        for event in self.all[..self.filled].iter_mut().skip(index) {
+            if stale(event.u64) {
+                event.u64 = token;
+            }
+        }
+    }
 }
 
 impl Epoll {
@@ -387,10 +396,23 @@ impl Epoll {
     /// What the system says.
     pub fn add(&self, descriptor: BorrowedFd<'_>, token: u64, once_per_change: bool) -> io::Result<()> {
         let edge = if once_per_change { libc::EPOLLET } else { 0 };
-        let mut event = libc::epoll_event { events: (libc::EPOLLIN | edge) as u32, u64: token };
-        let (epoll, fd) = (self.0.as_raw_fd(), descriptor.as_raw_fd());
-        // SAFETY: the event is a live local, read during the call only.
-        checked(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &raw mut event) }).map(|_| ())
+        self.control(libc::EPOLL_CTL_ADD, descriptor, libc::EPOLLIN | edge, token)
+    }
+
+    /// Takes room for `descriptor`, but reports it only after [`Epoll::report`].
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn reserve(&self, descriptor: BorrowedFd<'_>, token: u64) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, descriptor, 0, token)
+    }
+
+    /// Reports `token` from now on whenever `descriptor`, for which there is room, is readable.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub fn report(&self, descriptor: BorrowedFd<'_>, token: u64) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, descriptor, libc::EPOLLIN, token)
     }
 
     /// Reports `descriptor` no more.
@@ -401,6 +423,19 @@ impl Epoll {
         let (epoll, fd) = (self.0.as_raw_fd(), descriptor.as_raw_fd());
         // SAFETY: the kernel takes no event for a removal.
         checked(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_DEL, fd, std::ptr::null_mut()) }).map(|_| ())
+    }
+
+    fn control(
+        &self,
+        operation: libc::c_int,
+        descriptor: BorrowedFd<'_>,
+        events: libc::c_int,
+        token: u64,
+    ) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: events as u32, u64: token };
+        let (epoll, fd) = (self.0.as_raw_fd(), descriptor.as_raw_fd());
+        // SAFETY: the event is a live local, read during the call only.
+        checked(unsafe { libc::epoll_ctl(epoll, operation, fd, &raw mut event) }).map(|_| ())
     }
 
     /// Waits until something is ready, at most `timeout` (rounded up to milliseconds). A signal ends the wait with nothing.

@@ -167,6 +167,7 @@ impl<Io: PacketIo> Worker<Io> {
                 Order::Install(id, flow) => self.install(ticket, id, flow, now),
                 Order::Change(id, plan) => self.change(ticket, id, plan),
                 Order::Remove(id) => self.remove(ticket, id, now),
+                Order::Release(id) => self.release(ticket, id, now),
                 Order::Read(id) => match self.table.get(id) {
                     Some(flow) => Answer::Statistics(ticket, id, flow.statistics(now)),
                     None => Answer::Done(ticket, None),
@@ -183,7 +184,10 @@ impl<Io: PacketIo> Worker<Io> {
     fn install(&mut self, ticket: Ticket, id: FlowId, mut flow: Box<Flow>, now: Now) -> Answer {
         flow.installed(now);
         match self.table.install(id, flow) {
-            Ok(()) => Answer::Done(ticket, None),
+            Ok(()) => {
+                self.list_talkative(id);
+                Answer::Done(ticket, None)
+            }
             Err(remains) => {
                 debug_assert!(false, "{id:?} is taken or beyond the table");
                 let statistics = StreamStatistics::default();
@@ -201,15 +205,38 @@ impl<Io: PacketIo> Worker<Io> {
         Answer::Done(ticket, Some(plan))
     }
 
-    fn remove(&mut self, ticket: Ticket, id: FlowId, now: Now) -> Answer {
-        let Some(mut remains) = self.table.remove(id) else { return Answer::Done(ticket, None) };
-        if remains.notices_listed {
-            // Rare; and the place may be given to another flow before the list is told.
-            self.talkative.retain(|listed| *listed != id);
+    /// A flow that comes from another worker may have something to tell that was not told there.
+    fn list_talkative(&mut self, id: FlowId) {
+        if let Some(flow) = self.table.get_mut(id).filter(|flow| flow.has_notices()) {
+            flow.notices_listed = true;
+            self.talkative.push(id);
         }
-        self.tally.add(Counter::Lost(remains.plan.leg), remains.take_lost());
+    }
+
+    fn remove(&mut self, ticket: Ticket, id: FlowId, now: Now) -> Answer {
+        let Some(remains) = self.take_out(id) else { return Answer::Done(ticket, None) };
         let statistics = remains.statistics(now);
         Answer::Removed { ticket, flow: id, statistics, remains }
+    }
+
+    fn release(&mut self, ticket: Ticket, id: FlowId, now: Now) -> Answer {
+        let Some(moving) = self.take_out(id) else { return Answer::Done(ticket, None) };
+        for binding in moving.plan.ports.into_iter().flatten() {
+            self.io.forget(binding.handle);
+        }
+        let statistics = moving.statistics(now);
+        Answer::Released { ticket, flow: id, statistics, moving }
+    }
+
+    fn take_out(&mut self, id: FlowId) -> Option<Box<Flow>> {
+        let mut flow = self.table.remove(id)?;
+        if flow.notices_listed {
+            // Rare; and the place may be given to another flow before the list is told.
+            self.talkative.retain(|listed| *listed != id);
+            flow.notices_listed = false;
+        }
+        self.tally.add(Counter::Lost(flow.plan.leg), flow.take_lost());
+        Some(flow)
     }
 
     /// Tells what was noticed, as far as there is room; the rest stays with its flows.

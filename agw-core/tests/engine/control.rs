@@ -142,6 +142,49 @@ pub(crate) fn removal_in_the_middle_of_traffic<G: Ground>(rig: &mut Rig<G>) {
     rig.check_sums();
 }
 
+pub(crate) fn a_released_flow_goes_on_elsewhere_with_what_waited_for_it<G: Ground>(rig: &mut Rig<G>) {
+    let (busy, call) = (rig.call(Plain, Plain), rig.call(Secure, Plain));
+    let (mut phone_out, mut phone_in) = (sender(PEER_KEY), receiver(OUR_KEY));
+    rig.change(call.access, |plan| plan.latching = Latching::Once);
+    call.far.send(call.core.rtp, &rtp(2, 1, b"down"));
+    rig.run();
+    // More than a batch is waiting on several ports, so that some were found ready and not read when the order comes.
+    let up: Vec<_> = (0..150_u16).map(|n| rtp(1, n.wrapping_add(65_500), b"up")).collect();
+    for packet in &up {
+        busy.ue.send(busy.access.rtp, packet);
+        busy.far.send(busy.core.rtp, packet);
+        call.ue.send(call.access.rtp, &protect(&mut phone_out, packet));
+    }
+    rig.ground.settle();
+    let flow = rig.release(call.access);
+    rig.run();
+    rig.run();
+    let early = drain(&call.far);
+    assert!(early.len() < up.len(), "the rest waits");
+    assert_eq!(drain(&busy.far).len(), up.len(), "others go on");
+
+    let moved = rig.arrive(call.access, call.core, flow);
+    rig.run();
+    rig.run();
+    let late = drain(&call.far);
+    assert_eq!([early, late].concat(), up, "none is lost, and the rollover counter goes on");
+    call.ue.send(call.access.rtp, &protect(&mut sender(PEER_KEY), &up[0]));
+    call.far.send(call.core.rtp, &rtp(2, 2, b"down"));
+    rig.run();
+    let replayed = DropReason::Srtp(agw_srtp::Error::Replayed);
+    assert_eq!(rig.dropped(Leg::Access, replayed), 1, "the replay window too");
+    let down = drain(&call.ue);
+    assert_eq!(unprotect(&mut phone_in, &down[0]).unwrap(), rtp(2, 1, b"down"));
+    assert_eq!(unprotect(&mut phone_in, &down[1]).unwrap(), rtp(2, 2, b"down"));
+    let statistics = rig.statistics(moved);
+    assert_eq!((statistics.packets_received, statistics.packets_sent), (150, 2));
+    let latched = Observation::Latched { component: Component::Rtp, source: call.ue.address() };
+    let told = rig.take_notices();
+    assert_eq!(told.iter().filter(|(_, what)| *what == latched).count(), 1, "{told:?}");
+    assert!(matches!(rig.order(Order::Release(call.access.id)), Answer::Done(_, None)), "gone is gone");
+    rig.check_sums();
+}
+
 pub(crate) fn a_place_used_again_never_hears_of_the_call_before<G: Ground>(rig: &mut Rig<G>) {
     let call = rig.call(Plain, Plain);
     rig.remove(call.core);

@@ -59,6 +59,7 @@ on_every_ground! {
         a_change_keeps_counters_and_keys_and_moves_the_destination,
         a_change_of_keys_takes_effect_and_gives_the_old_ones_back,
         removal_in_the_middle_of_traffic,
+        a_released_flow_goes_on_elsewhere_with_what_waited_for_it,
         a_place_used_again_never_hears_of_the_call_before,
         the_end_of_a_key_is_told_once_and_holds,
         statistics_say_what_happened,

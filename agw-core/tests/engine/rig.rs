@@ -137,7 +137,10 @@ impl<G: Ground> Rig<G> {
             while let Ok(answer) = self.answers.pop() {
                 match answer {
                     Answer::Notice(flow, what) => self.notices.push((flow, what)),
-                    Answer::Done(t, _) | Answer::Statistics(t, ..) | Answer::Removed { ticket: t, .. } => {
+                    Answer::Done(t, _)
+                    | Answer::Statistics(t, ..)
+                    | Answer::Removed { ticket: t, .. }
+                    | Answer::Released { ticket: t, .. } => {
                         assert_eq!(t, ticket, "answers come in the order of orders");
                         return answer;
                     }
@@ -214,6 +217,35 @@ impl<G: Ground> Rig<G> {
             self.ground.ports().close(0, port.handle);
         }
         statistics
+    }
+
+    /// Takes a flow out as for another worker. Its ports are nobody's until [`Rig::arrive`].
+    pub(crate) fn release(&mut self, side: Side) -> Box<Flow> {
+        for port in self.plans[&side.id.0].ports.into_iter().flatten() {
+            self.ground.ports().withdraw(0, port.handle);
+        }
+        match self.order(Order::Release(side.id)) {
+            Answer::Released { flow, moving, .. } if flow == side.id => moving,
+            other => panic!("not released: {other:?}"),
+        }
+    }
+
+    /// Installs a released flow at another place, as another worker would, and joins it anew with its peer before its ports are
+    /// reaped from.
+    pub(crate) fn arrive(&mut self, side: Side, peer: Side, flow: Box<Flow>) -> Side {
+        let moved = Side { id: FlowId(self.next_flow), ..side };
+        self.next_flow += 1;
+        let plan = repeat(&self.plans[&side.id.0]);
+        assert!(matches!(self.order(Order::Install(moved.id, flow)), Answer::Done(..)));
+        let ports = plan.ports;
+        self.plans.insert(moved.id.0, plan);
+        self.change(moved, |plan| plan.peer = Some(peer.id));
+        self.change(peer, |plan| plan.peer = Some(moved.id));
+        for port in ports.into_iter().flatten() {
+            self.ground.ports().reserve(0, port.handle).unwrap();
+            self.ground.ports().admit(0, port.handle);
+        }
+        moved
     }
 
     pub(crate) fn statistics(&mut self, side: Side) -> StreamStatistics {

@@ -88,6 +88,14 @@ impl PortOpener for Recorder {
         Ok(())
     }
 
+    fn reserve(&mut self, _worker: usize, _port: PortHandle) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn withdraw(&mut self, _worker: usize, _port: PortHandle) {}
+
+    fn admit(&mut self, _worker: usize, _port: PortHandle) {}
+
     fn close(&mut self, worker: usize, port: PortHandle) {
         let closed = self.open.remove(&port.0).expect("a port that is open, once");
         assert_eq!(closed.worker, worker);
@@ -139,6 +147,10 @@ impl PretendWorker {
             Order::Remove(id) => {
                 let remains = self.flows.remove(&id).expect("a flow that runs");
                 Answer::Removed { ticket, flow: id, statistics: StreamStatistics::default(), remains }
+            }
+            Order::Release(id) => {
+                let moving = self.flows.remove(&id).expect("a flow that runs");
+                Answer::Released { ticket, flow: id, statistics: StreamStatistics::default(), moving }
             }
             Order::Read(id) => {
                 assert!(self.flows.contains_key(&id));
