@@ -173,10 +173,3 @@ pub fn add_with(control: &str) -> String {
         "C=${{A=ip/1/access/${{M{{ST=1{{O{{{control}}},L{{\nv=0\nc=IN IP4 $\nm=audio $ RTP/AVP 0\n}}}}}}}}}}"
     )
 }
-
-/// An Add of a plain stream with these further descriptors.
-pub fn add_and(descriptors: &str) -> String {
-    format!(
-        "C=${{A=ip/1/access/${{M{{ST=1{{L{{\nv=0\nc=IN IP4 $\nm=audio $ RTP/AVP 0\n}}}}}},{descriptors}}}}}"
-    )
-}

@@ -51,11 +51,6 @@ impl Model {
         &self.terminations[&termination][&stream].spec
     }
 
-    /// The only termination of a number order: the n-th that exists.
-    pub fn nth(&self, n: usize) -> u32 {
-        *self.terminations.keys().nth(n).expect("so many terminations")
-    }
-
     fn done(&mut self) -> Ticket {
         self.ticket += 1;
         self.events.push_back(Event::Done(Ticket(self.ticket)));

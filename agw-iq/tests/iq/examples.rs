@@ -1,0 +1,132 @@
+//! The worked example of a secured call in long tokens, from registration to release, and the other examples of the profile sheet.
+
+use crate::lab::*;
+use agw_core::model::*;
+
+#[test]
+fn a_secured_call_with_everything_set_at_once() {
+    let mut lab = Lab::new();
+    let request = "MEGACO/2 [127.0.0.1]:40000
+Transaction = 1001 {
+ Context = $ {
+  Add = ip/1/$/$ {
+   Media {
+    Stream = 1 {
+     LocalControl {
+      Mode = SendReceive,
+      ReservedValue = ON,
+      ipdc/realm = \"access1\",
+      ds/dscp = 0x2E,
+      tman/pol = ON, tman/sdr = 10000, tman/mbs = 1500,
+      gm/saf = ON, gm/spf = ON
+     },
+     Local {
+v=0
+c=IN IP4 $
+m=audio $ RTP/SAVP 96
+b=AS:41
+a=rtpmap:96 AMR/8000
+a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj
+     },
+     Remote {
+v=0
+c=IN IP4 203.0.113.7
+m=audio 49170 RTP/SAVP 96
+b=AS:41
+a=rtpmap:96 AMR/8000
+a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:NzB4d1BINUAvLEw6UzF3WSJ+PSdFcGdUJShpX1Zj
+     }
+    }
+   },
+   Events = 77 { hangterm/thb { timerx = 300 }, g/cause },
+   Signals { ipnapt/latch { napt = LATCH, Stream = 1 } }
+  },
+  Add = ip/2/$/$ {
+   Media {
+    Stream = 1 {
+     LocalControl { Mode = SendReceive, ReservedValue = ON, ipdc/realm = \"core1\" },
+     Local {
+v=0
+c=IN IP6 $
+m=audio $ RTP/AVP 96
+a=rtpmap:96 AMR/8000
+     }
+    }
+   },
+   Events = 78 { hangterm/thb { timerx = 300 }, g/cause }
+  }
+ }
+}
+";
+    let reply = lab.exchange(request).remove(0);
+    let expected = "MEGACO/2 [192.0.2.20]:2944
+Reply = 1001 {
+	Context = 5001 {
+		Add = ip/1/access1/101 {
+			Media {
+				Stream = 1 {
+					Local {
+v=0
+c=IN IP4 198.51.100.20
+m=audio 30000 RTP/SAVP 96
+b=AS:41
+a=rtpmap:96 AMR/8000
+a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj
+";
+    assert!(reply.starts_with(expected), "{reply}");
+    assert!(
+        reply.contains("Add = ip/2/core1/102 {")
+            && reply.contains("c=IN IP6 2001:db8:1::20\nm=audio 30002 RTP/AVP 96\n")
+    );
+    let access = lab.model.spec(101, 1);
+    assert_eq!((access.dscp, access.latch), (Some(46), Some(LatchAction::Latch)));
+    assert_eq!(access.filter, SourceFilter::default(), "what is to be learned is not filtered by Remote");
+
+    let modify = "!/2 [127.0.0.1]:40000 T=1030{C=5001{MF=ip/1/access1/101{M{ST=1{O{MO=SR},R{
+v=0
+c=IN IP4 203.0.113.7
+m=audio 49180 RTP/SAVP 96
+a=rtpmap:96 AMR/8000
+a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:NzB4d1BINUAvLEw6UzF3WSJ+PSdFcGdUJShpX1Zj
+}}}}}}";
+    assert_eq!(lab.exchange(modify), ["!/2 [192.0.2.20]:2944 P=1030{C=5001{MF=ip/1/access1/101}}"]);
+    assert_eq!(lab.model.spec(101, 1).remote.expect("given").rtp.port(), 49180);
+
+    let release = "!/2 [127.0.0.1]:40000 T=1040{C=5001{S=ip/1/access1/101{AT{SA}},S=ip/2/core1/102{AT{}}}}";
+    let reply = lab.exchange(release).remove(0);
+    assert!(
+        reply.starts_with("!/2 [192.0.2.20]:2944 P=1040{C=5001{S=ip/1/access1/101{SA{nt/dur=61234,"),
+        "{reply}"
+    );
+    assert!(reply.ends_with("},S=ip/2/core1/102}}"), "{reply}");
+    assert_eq!(lab.iq.size(), (0, 0));
+}
+
+#[test]
+fn what_belongs_to_later_work_is_refused_by_name_and_leaves_nothing() {
+    let mut lab = Lab::new();
+    let msrp = add("v=0\nc=IN IP4 $\nm=message $ TCP/TLS/MSRP *\na=setup:passive\na=fingerprint:SHA-256 $");
+    assert_eq!(lab.error(&msrp), (501, "transport TCP/TLS/MSRP is not implemented".to_owned()));
+    let webrtc = add(
+        "v=0\nc=IN IP4 $\nm=audio $ UDP/TLS/RTP/SAVPF 111\na=rtcp-mux\na=fingerprint:SHA-256 $\na=ice-ufrag:$\na=ice-pwd:$",
+    );
+    assert_eq!(lab.error(&webrtc).0, 501);
+    let data = add("v=0\nc=IN IP4 $\nm=application $ UDP/DTLS/SCTP webrtc-datachannel\na=sctp-port:5000");
+    assert_eq!(lab.error(&data).0, 501);
+    assert_eq!(lab.iq.size(), (0, 0));
+}
+
+#[test]
+fn the_controller_script_of_the_reference_peer_runs() {
+    let mut lab = Lab::new();
+    let reply = lab.ask(&format!("C=${{{ACCESS},A=ip/1/core/${{M{{ST=1{{O{{MO=SR}},L{{\nv=0\nc=IN IP4 $\nm=audio $ RTP/AVP 8\n}}}}}}}}}}"));
+    assert!(reply.contains("A=ip/1/core/102{"), "{reply}");
+    lab.ask("C=5001{MF=ip/1/core/102{M{ST=1{O{MO=SR},R{\nv=0\nc=IN IP4 127.0.0.1\nm=audio 50002 RTP/AVP 8\n}}},E=77{hangterm/thb{timerx=1}}}}");
+    let notify = lab.pass(std::time::Duration::from_millis(1500));
+    assert!(notify[0].1.contains("ObservedEvents = 77"), "{notify:?}");
+    assert!(lab.ask("C=5001{AV=ip/1/access/101{AT{SA}}}").contains("SA{nt/dur="));
+    assert_eq!(lab.error("C=-{AV=ip/1/access/99{AT{SA}}}").0, 430);
+    assert!(lab.ask("C=-{AV=ROOT{AT{PG}}}").contains("rtp-1"));
+    let reply = lab.ask("C=5001{S=ip/1/access/101{AT{SA}},S=ip/1/core/102{AT{SA}}}");
+    assert_eq!(reply.matches("rtp/ps=3010").count(), 2, "{reply}");
+}
