@@ -10,6 +10,7 @@ use loadtest::generator::{Direction, Load};
 use loadtest::report::Report;
 use loadtest::run::RtpRun;
 use loadtest::setup::SetupRun;
+use std::sync::Arc;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -52,6 +53,7 @@ fn calls(gateway: GatewayAddress, direction: Direction, suite: Suite) -> Report 
         sockets_per_side: 2,
         access: None,
         core: None,
+        stop: Arc::default(),
     };
     run.run(&mut |_| ()).unwrap_or_else(|error| panic!("{}: {error}", suite.name()))
 }
@@ -87,6 +89,7 @@ fn contexts_come_and_go_at_rtpengine_and_leave_no_file_open() {
         hold: 8,
         suite: Some(Suite::AesCm128HmacSha1_80),
         pid: Some(peer.id()),
+        stop: Arc::default(),
     };
     let contexts = run.run(&mut |_| ()).expect("it runs").contexts.expect("contexts were counted");
     assert!(contexts.set_up >= 30, "{contexts:?}");

@@ -10,6 +10,8 @@ use loadtest::run::RtpRun;
 use loadtest::setup::{MAX_HOLD, SetupRun};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// The loss that a search for the highest rate allows, unless told otherwise.
@@ -111,7 +113,7 @@ pub(crate) struct RtpArguments {
 }
 
 impl RtpArguments {
-    pub(crate) fn to_run(&self) -> RtpRun {
+    pub(crate) fn to_run(&self, stop: Arc<AtomicBool>) -> RtpRun {
         RtpRun {
             gateway: self.gateway,
             calls: self.calls,
@@ -137,6 +139,7 @@ impl RtpArguments {
             sockets_per_side: self.sockets,
             access: self.access,
             core: self.core,
+            stop,
         }
     }
 }
@@ -175,7 +178,7 @@ pub(crate) struct SetupArguments {
 }
 
 impl SetupArguments {
-    pub(crate) fn to_run(&self) -> SetupRun {
+    pub(crate) fn to_run(&self, stop: Arc<AtomicBool>) -> SetupRun {
         SetupRun {
             gateway: self.gateway,
             per_second: self.rate,
@@ -185,6 +188,7 @@ impl SetupArguments {
             hold: self.hold,
             suite: (!self.plain).then_some(self.suite),
             pid: self.pid,
+            stop,
         }
     }
 }
@@ -248,7 +252,7 @@ mod tests {
         let Command::Rtp(arguments) = Cli::parse_from(line.split_ascii_whitespace()).command else {
             panic!("not rtp")
         };
-        let run = arguments.to_run();
+        let run = arguments.to_run(Arc::default());
         assert_eq!((run.calls, run.load.pps, run.suite), (500, 50_000, Suite::AeadAes128Gcm));
         assert_eq!((run.direction, run.find_max, run.loss_bound), (Direction::SrtpToRtp, true, 0.01));
     }
@@ -256,7 +260,7 @@ mod tests {
     #[test]
     fn without_a_bound_nothing_may_be_lost_but_in_a_search() {
         let loss = |line: &str| match Cli::parse_from(line.split_ascii_whitespace()).command {
-            Command::Rtp(arguments) => arguments.to_run().loss_bound,
+            Command::Rtp(arguments) => arguments.to_run(Arc::default()).loss_bound,
             Command::Setup(_) => panic!("not rtp"),
         };
         assert_eq!(loss("agw-loadtest rtp --gateway ng:127.0.0.1:1"), 0.0);

@@ -8,15 +8,18 @@ use loadtest::html;
 use loadtest::report::{Report, Second};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The bound did not hold, or there is no result.
 const FAILURE: u8 = 1;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let stop = stop_on_signals();
     let (result, output) = match &cli.command {
-        Command::Rtp(arguments) => (arguments.to_run().run(&mut show_packets), &arguments.output),
-        Command::Setup(arguments) => (arguments.to_run().run(&mut show_contexts), &arguments.output),
+        Command::Rtp(arguments) => (arguments.to_run(stop).run(&mut show_packets), &arguments.output),
+        Command::Setup(arguments) => (arguments.to_run(stop).run(&mut show_contexts), &arguments.output),
     };
     match result {
         Ok(report) => finish(&report, output),
@@ -25,6 +28,22 @@ fn main() -> ExitCode {
             ExitCode::from(FAILURE)
         }
     }
+}
+
+/// The first SIGINT or SIGTERM ends the run in order, so that no call stays up at the gateway; the second ends the program.
+fn stop_on_signals() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&stop);
+    let handled = ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(FAILURE));
+        }
+        eprintln!("agw-loadtest: ending; once more to end at once");
+    });
+    if let Err(error) = handled {
+        eprintln!("agw-loadtest: signals are not handled: {error}");
+    }
+    stop
 }
 
 fn show_packets(second: &Second) {

@@ -225,6 +225,12 @@ impl Report {
             seconds,
         }
     }
+
+    /// Adds a reason why the result says nothing about the gateway.
+    pub fn invalidate(&mut self, because: &str) {
+        self.invalid_because.push(because.to_owned());
+        (self.valid, self.passed) = (false, false);
+    }
 }
 
 /// Nothing but loss within the bound may have happened, and something must have come out.

@@ -11,6 +11,8 @@ use crate::search::{Search, Verdict};
 use agw_srtp::Suite;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How much of the beginning is not looked at when CPU time is measured: caches and address learning.
@@ -47,6 +49,8 @@ pub struct RtpRun {
     pub access: Option<IpAddr>,
     /// Local address of the core ends; the same.
     pub core: Option<IpAddr>,
+    /// Ends the run early when set: what is on its way is waited for, the calls are torn down, the result is invalid.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// Why there is no result.
@@ -144,14 +148,15 @@ impl RtpRun {
             if passed || best.is_none() {
                 best = Some(report);
             }
+            if self.stop.load(Ordering::Relaxed) {
+                break;
+            }
         }
         let mut report = best.ok_or(RunError::ThreadDied)?;
         report.max_pps = Some(search.best_pps());
         report.trials = trials;
         if search.is_generator_limited() {
-            let doubt = "the generator reached its limit before the gateway did".to_owned();
-            report.invalid_because.push(doubt);
-            (report.valid, report.passed) = (false, false);
+            report.invalidate("the generator reached its limit before the gateway did");
         }
         Ok(report)
     }
@@ -171,12 +176,18 @@ impl RtpRun {
         while !running.is_over() {
             std::thread::sleep(LOOK_EVERY);
             course.follow(&running, live);
+            if self.stop.load(Ordering::Relaxed) {
+                running.stop();
+            }
         }
         let (generator, totals) = running.finish().ok_or(RunError::ThreadDied)?;
         let gateway = course.gateway_use();
         let asked = self.asked(pps);
         let mut report = Report::new(asked, &totals, load.duration, setup, course.seconds);
         report.gateway = gateway;
+        if self.stop.load(Ordering::Relaxed) {
+            report.invalidate("the run was ended early");
+        }
         Ok((generator, report))
     }
 

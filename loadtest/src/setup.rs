@@ -15,6 +15,8 @@ use agw_core::io::sys;
 use agw_srtp::Suite;
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How much larger the process may be in the end, as a part of what it was, beside [`MEMORY_TOLERANCE_BYTES`].
@@ -45,6 +47,8 @@ pub struct SetupRun {
     pub suite: Option<Suite>,
     /// The gateway's process.
     pub pid: Option<u32>,
+    /// Ends the run early when set: what is up is torn down, the result is invalid.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl SetupRun {
@@ -90,6 +94,9 @@ impl SetupRun {
         let contexts = Contexts { before, after, ..done.contexts };
         report.passed = report.valid && self.bound_held(&contexts, contexts_per_second);
         report.contexts = Some(contexts);
+        if self.stop.load(Ordering::Relaxed) {
+            report.invalidate("the run was ended early");
+        }
         report
     }
 
@@ -170,7 +177,7 @@ impl<'a> Churn<'a> {
         let (mut events, mut asked, mut previous) = (Vec::new(), 0u64, (Duration::ZERO, 0u64, 0u64));
         loop {
             let elapsed = started.elapsed();
-            let over = elapsed >= duration;
+            let over = elapsed >= duration || self.run.stop.load(Ordering::Relaxed);
             if over && self.in_progress == 0 && self.up.is_empty() {
                 break;
             }
