@@ -49,7 +49,7 @@ pub enum Command {
 }
 
 /// Which configuration.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Configuration {
     /// Configuration file; without it the defaults.
     #[arg(short, long = "config", value_name = "FILE")]
@@ -67,7 +67,7 @@ impl Configuration {
 }
 
 /// `agw run`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Run {
     /// The configuration.
     #[command(flatten)]

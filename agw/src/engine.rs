@@ -11,17 +11,15 @@ use agw_core::model::{Leg, PortRange, RealmName};
 use agw_core::ports::{LocalAddress, RealmConfig};
 use agw_core::worker::Worker;
 use agw_srtp::{Policy, Suite};
-use rustix::event::{EventfdFlags, eventfd};
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// Orders that may wait for one worker.
 const RING_ORDERS: usize = 4096;
 /// Descriptors that are not for media: listeners, connections, rings, logs.
-const OTHER_DESCRIPTORS: u64 = 256;
+pub const OTHER_DESCRIPTORS: u64 = 256;
+/// Ports of a call with one RTP stream: RTP and RTCP on each side.
+pub const PORTS_PER_CALL: u64 = 4;
 /// More descriptors than this are not used even where the limit is higher.
 const MAX_DESCRIPTORS: u64 = 1 << 20;
 
@@ -34,8 +32,8 @@ pub struct Engine {
     pub workers: Workers,
     /// Workers that ended by themselves.
     pub ended: mpsc::Receiver<WorkerEnd>,
-    /// Readable when workers have told something.
-    pub told: Arc<OwnedFd>,
+    /// Rings when workers have told something.
+    pub told: Arc<Notify>,
 }
 
 /// Opens the backend, makes the controller, starts the workers.
@@ -46,9 +44,7 @@ pub fn start(config: &Config, pin: bool) -> Result<Engine, Failure> {
     let count = runtime::size(config.workers, sys::allowed_processors().map_or(1, |cores| cores.len()));
     let descriptors = descriptors(config);
     let controller_config = controller_config(config, descriptors)?;
-    let addresses: BTreeSet<IpAddr> =
-        config.realm.values().flat_map(|r| r.addresses.iter().copied()).collect();
-    let addresses = addresses.len();
+    let addresses = config.realm.values().map(|r| r.addresses.len()).sum();
     let setup = EpollSetup {
         workers: count,
         addresses,
@@ -63,14 +59,9 @@ pub fn start(config: &Config, pin: bool) -> Result<Engine, Failure> {
     let workers = backends.into_iter().zip(ends).enumerate().map(|(number, (io, end))| {
         Worker::new(io, &controller.worker_setup(number), end.orders, end.answers)
     });
-    let told = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-        .map_err(|e| Failure::because("cannot make an eventfd", e))?;
-    let told = Arc::new(told);
+    let told = Arc::new(Notify::new());
     let bell = Arc::clone(&told);
-    let ring = move || {
-        // A counter that is full already rings.
-        let _ = rustix::io::write(&*bell, &1u64.to_ne_bytes());
-    };
+    let ring = move || bell.notify_one();
     let (sender, ended) = mpsc::channel(count);
     let workers = Workers::start(workers.collect(), pin, ring, &sender)
         .map_err(|e| Failure::because("cannot start the workers", e))?;
@@ -81,14 +72,15 @@ pub fn start(config: &Config, pin: bool) -> Result<Engine, Failure> {
 fn descriptors(config: &Config) -> u64 {
     let ports: u64 =
         config.realm.values().map(|r| u64::from(r.ports.count()) * r.addresses.len() as u64).sum();
-    let wanted = (ports + OTHER_DESCRIPTORS).min(MAX_DESCRIPTORS);
+    let of_calls = u64::from(config.limits.contexts).saturating_mul(PORTS_PER_CALL);
+    let wanted = (ports.min(of_calls) + OTHER_DESCRIPTORS).min(MAX_DESCRIPTORS);
     match sys::raise_descriptor_limit(wanted) {
         Ok(got) => {
             if got < wanted {
                 tracing::warn!(
                     limit = got,
                     wanted,
-                    "fewer open files are allowed than there are ports (ulimit -n, LimitNOFILE)"
+                    "fewer open files are allowed than calls could need (ulimit -n, LimitNOFILE)"
                 );
             }
             got.min(MAX_DESCRIPTORS)
@@ -160,7 +152,6 @@ mod tests {
     use super::*;
     use agw_core::command::{Command, Event, Gateway, Reply};
     use agw_core::model::{ContextAttributes, StreamId, StreamSpec, Transport};
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use std::time::{Duration, Instant};
 
     #[test]
@@ -179,18 +170,15 @@ mod tests {
             panic!("no termination")
         };
         assert!((41_100..=41_199).contains(&view.streams[0].rtp.port()));
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         loop {
             match engine.controller.poll_event() {
                 Some(Event::Done(done)) if done >= ticket => break,
                 Some(_) => {}
-                None => {
-                    assert!(Instant::now() < deadline, "the worker never answered");
-                    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
-                    let rung = poll(&mut [PollFd::new(&*engine.told, PollFlags::IN)], Some(&second)).unwrap();
-                    assert_eq!(rung, 1, "the bell did not ring");
-                    let _ = rustix::io::read(&*engine.told, &mut [0; 8]);
-                }
+                None => runtime.block_on(async {
+                    let rung = tokio::time::timeout(Duration::from_secs(5), engine.told.notified()).await;
+                    assert!(rung.is_ok(), "the bell did not ring");
+                }),
             }
         }
         assert_eq!(engine.workers.stuck(Instant::now()), None);

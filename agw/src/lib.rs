@@ -5,14 +5,19 @@
 pub mod admin;
 pub mod cli;
 pub mod config;
+pub mod control;
+pub mod demo;
 pub mod doctor;
 pub mod engine;
 pub mod failure;
+pub mod iq;
 pub mod logging;
 pub mod metrics;
+pub mod run;
 pub mod runtime;
 pub mod shared;
 
+use admin::tables;
 use clap::Parser;
 use clap::error::ErrorKind;
 use cli::{Cli, Command};
@@ -53,10 +58,20 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn obey(command: Option<Command>) -> Result<(), Failure> {
     match command {
+        None => run::run(&cli::Run::default()),
+        Some(Command::Run(request)) => run::run(&request),
+        Some(Command::Demo(request)) => demo::run(&request),
         Some(Command::Check(configuration)) => check(&configuration),
         Some(Command::Config) => print(config::DEFAULT_TOML),
+        Some(Command::Iq(cli::Iq::Send(request))) => iq::send(&request),
+        Some(Command::Iq(cli::Iq::Trace(request))) => iq::trace(&request),
+        Some(Command::Status(ask)) => tables::status(&ask),
+        Some(Command::Contexts(request)) => tables::contexts(&request),
+        Some(Command::Context(request)) => tables::context(&request),
+        Some(Command::Workers(ask)) => tables::workers(&ask),
+        Some(Command::Drops(ask)) => tables::drops(&ask),
+        Some(Command::Drain(ask)) => tables::drain(&ask),
         Some(Command::Doctor(configuration)) => doctor::run(&configuration.source()),
-        _ => Err(Failure::Usage("so far there are only check, config and doctor".to_owned())),
     }
 }
 

@@ -5,6 +5,7 @@
 use crate::runtime::WorkerWatch;
 use agw_core::model::Leg;
 use agw_core::worker::stats::{Counter, DropReason, JITTER_BOUNDS_US, PacketKind, RESIDENCE_BOUNDS_US};
+use agw_iq::counters::BUCKETS_US;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -14,45 +15,15 @@ use std::fmt;
 /// The content type of the page.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Upper bounds of the buckets of `agw_iq_transaction_seconds`, in microseconds; one more bucket has no bound.
-pub const TRANSACTION_BOUNDS_US: [u64; 12] =
-    [100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 500_000, 1_000_000];
-
-/// A histogram of times as control keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Times<const BUCKETS: usize> {
-    bounds_us: &'static [u64],
-    counts: [u64; BUCKETS],
-    sum_us: u64,
-}
-
-impl Times<{ TRANSACTION_BOUNDS_US.len() + 1 }> {
-    /// Of Iq transactions.
-    pub fn of_transactions() -> Self {
-        Self { bounds_us: &TRANSACTION_BOUNDS_US, counts: [0; TRANSACTION_BOUNDS_US.len() + 1], sum_us: 0 }
-    }
-}
-
-impl<const BUCKETS: usize> Times<BUCKETS> {
-    /// Adds one observation.
-    pub fn observe(&mut self, us: u64) {
-        let bucket = self.bounds_us.partition_point(|bound| *bound < us);
-        if let Some(count) = self.counts.get_mut(bucket) {
-            *count += 1;
-        }
-        self.sum_us = self.sum_us.saturating_add(us);
-    }
-}
-
 /// Ports of one realm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RealmNumbers {
     /// Its name, from the configuration.
     pub realm: String,
     /// Bound.
-    pub in_use: usize,
+    pub in_use: u64,
     /// All there are.
-    pub total: usize,
+    pub total: u64,
 }
 
 /// A number of a family with one label.
@@ -72,11 +43,11 @@ pub struct ControlNumbers {
     /// Iq transactions by result.
     pub iq_transactions: Labelled,
     /// Iq commands by name and result.
-    pub iq_commands: Vec<(&'static str, &'static str, u64)>,
+    pub iq_commands: Vec<(&'static str, String, u64)>,
     /// From a request's arrival to its reply.
-    pub iq_transaction_times: Times<{ TRANSACTION_BOUNDS_US.len() + 1 }>,
-    /// Iq messages that were not answered at all, by reason.
-    pub iq_ignored: Labelled,
+    pub iq_transaction_times: agw_iq::counters::Histogram,
+    /// What else happened on Iq.
+    pub iq_events: Labelled,
     /// Seconds since the start.
     pub uptime_s: f64,
 }
@@ -231,15 +202,15 @@ impl Scrape {
         for (command, result, n) in &control.iq_commands {
             count(&mut family, &[("command", command), ("result", result)], *n)?;
         }
-        let help = "Iq messages that were not answered at all";
-        let mut family = out.encode_descriptor("iq_messages_ignored", help, None, MetricType::Counter)?;
-        for (reason, n) in &control.iq_ignored {
-            count(&mut family, &[("reason", reason)], *n)?;
+        let help = "What else happened on Iq: messages not obeyed, repeated, not answered, and the like";
+        let mut family = out.encode_descriptor("iq_events", help, None, MetricType::Counter)?;
+        for (event, n) in &control.iq_events {
+            count(&mut family, &[("event", event)], *n)?;
         }
         let times = &control.iq_transaction_times;
         let of_bucket = |b: usize| times.counts.get(b).copied().unwrap_or(0);
         let help = "Time from a request's arrival to its reply";
-        histogram(out, "iq_transaction", help, &TRANSACTION_BOUNDS_US, &of_bucket, times.sum_us)
+        histogram(out, "iq_transaction", help, &BUCKETS_US, &of_bucket, times.sum_us)
     }
 }
 

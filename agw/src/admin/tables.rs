@@ -29,10 +29,7 @@ pub fn status(ask: &Ask) -> Result<(), Failure> {
             ["state".to_owned(), format!("{}, up {}", s.state, span(s.uptime_s))],
             ["version".to_owned(), format!("{} (pid {}, {} workers)", s.version, s.pid, s.workers)],
             ["iq".to_owned(), s.iq.clone()],
-            [
-                "controller".to_owned(),
-                s.controller.clone().unwrap_or_else(|| "none (lab mode: loopback is obeyed)".to_owned()),
-            ],
+            ["controller".to_owned(), controller(s)],
             ["contexts".to_owned(), format!("{} of {}", s.contexts, s.contexts_limit)],
         ];
         rows.extend(s.terminations.iter().map(|(leg, n)| [format!("{leg} terminations"), n.to_string()]));
@@ -51,6 +48,16 @@ pub fn status(ask: &Ask) -> Result<(), Failure> {
         ]);
         columns(&rows)
     })
+}
+
+fn controller(status: &Status) -> String {
+    let all = status.controllers.join(", ");
+    match (status.controllers.len(), status.registered) {
+        (0, _) => "none listed: loopback is obeyed".to_owned(),
+        (1, true) => format!("registered with {all}"),
+        (_, true) => format!("registered with one of {all}"),
+        (_, false) => format!("not registered with {all}"),
+    }
 }
 
 /// `agw contexts`.

@@ -17,8 +17,10 @@ pub struct Status {
     pub pid: u32,
     /// Where Iq listens.
     pub iq: String,
-    /// The controller we are registered with; none in lab mode.
-    pub controller: Option<String>,
+    /// The configured controllers, the preferred first; none in lab mode.
+    pub controllers: Vec<String>,
+    /// Whether one of them has taken us; false in lab mode, where nobody has to.
+    pub registered: bool,
     /// Contexts now.
     pub contexts: usize,
     /// Contexts at most.

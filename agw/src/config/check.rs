@@ -4,8 +4,6 @@
 use super::load::Problem;
 use super::values::{Encoding, Listen, Scheme};
 use super::{Backend, Config, Protection, Realm, Side};
-use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 /// All suites, by their names in RFC 4568, RFC 6188 and RFC 7714 (SRTP-11).
 pub const SUITES: [&str; 9] = [
@@ -20,7 +18,7 @@ pub const SUITES: [&str; 9] = [
     "AEAD_AES_256_GCM",
 ];
 /// Worker threads at most.
-pub const MAX_WORKERS: usize = 256;
+pub const MAX_WORKERS: usize = agw_core::controller::MAX_WORKERS;
 /// Local addresses of all realms together at most.
 pub const MAX_ADDRESSES: usize = 64;
 /// Realms at most.
@@ -141,7 +139,7 @@ fn iq(config: &Config, found: &mut Vec<Problem>) {
         );
         found.push(Problem::error("iq.profile", what));
     }
-    if iq.domain.chars().any(|c| !(c.is_ascii_alphanumeric() || "-._".contains(c))) || iq.domain.len() > 253 {
+    if iq.domain.chars().any(|c| !(c.is_ascii_alphanumeric() || "-._".contains(c))) || iq.domain.len() > 64 {
         found.push(Problem::error("iq.domain", format!("`{}` is not a domain name", iq.domain)));
     }
 }
@@ -167,10 +165,9 @@ fn realms(config: &Config, found: &mut Vec<Problem>) {
     if config.realm.len() > MAX_REALMS {
         found.push(Problem::error("realm", format!("more than {MAX_REALMS} realms")));
     }
-    let addresses: BTreeSet<IpAddr> =
-        config.realm.values().flat_map(|r| r.addresses.iter().copied()).collect();
-    if addresses.len() > MAX_ADDRESSES {
-        let what = format!("{} local addresses in all realms: at most {MAX_ADDRESSES}", addresses.len());
+    let addresses: usize = config.realm.values().map(|r| r.addresses.len()).sum();
+    if addresses > MAX_ADDRESSES {
+        let what = format!("{addresses} local addresses in all realms: at most {MAX_ADDRESSES}");
         found.push(Problem::error("realm", what));
     }
     let mut defaults = config.realm.iter().filter(|(_, r)| r.default).map(|(n, _)| n);
@@ -305,7 +302,7 @@ mod tests {
     #[test]
     fn values_out_of_range_are_refused() {
         for set in [
-            "workers=257",
+            "workers=129",
             "realm.core.dscp=64",
             "realm.core.addresses=[]",
             "realm.core.addresses=[\"0.0.0.0\"]",

@@ -113,7 +113,7 @@ impl Default for Iq {
             controllers: Vec::new(),
             profile: String::new(),
             domain: String::new(),
-            encoding: TextEncoding::Pretty,
+            encoding: TextEncoding::Same,
             dscp_bit_mirroring: false,
             dscp_radix: DscpRadix::Auto,
             protected_by: Protection::None,
@@ -127,6 +127,8 @@ impl Default for Iq {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TextEncoding {
+    /// As the controller writes.
+    Same,
     /// Long tokens, indented.
     Pretty,
     /// Short tokens.

@@ -4,13 +4,10 @@ use super::{Finding, Host};
 use crate::config::check::keys_are_exposed;
 use crate::config::values::Ports;
 use crate::config::{Config, Protection};
+use crate::engine::{OTHER_DESCRIPTORS, PORTS_PER_CALL};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-/// Descriptors beside those of media: listeners, admin connections, rings, logs.
-const OTHER_DESCRIPTORS: u64 = 256;
-/// Ports that a two-sided RTP call takes: RTP and RTCP on each side.
-const PORTS_PER_CALL: u64 = 4;
 /// A burst of this many bytes must fit a receive queue when a worker is late.
 const GOOD_BUFFER_BYTES: u64 = 1 << 20;
 /// Packets that the kernel may hold per core before it drops.
@@ -103,7 +100,7 @@ fn descriptors(config: &Config, host: &dyn Host) -> Finding {
     match hard.as_deref().map(|h| (h, h.parse::<u64>())) {
         None => Finding::warn("the limit of open files cannot be read", "mount /proc"),
         Some((_, Ok(hard))) if hard < wanted => Finding::bad(
-            format!("at most {hard} open files, but all ports and connections need {wanted}"),
+            format!("at most {hard} open files, but calls and connections can need {wanted}"),
             format!(
                 "LimitNOFILE={wanted} in the systemd unit, or ulimit -Hn {wanted}, or a lower limits.contexts"
             ),

@@ -1,0 +1,166 @@
+//! Answers to the admin thread: copies of what control knows, in the shapes of [`views`](crate::admin::views). A page of contexts is
+//! bounded, so that no question holds up Iq for long.
+
+use super::Control;
+use crate::admin::ask::{MAX_PAGE, Question};
+use crate::admin::views::{Context, ContextPage, Draining, Packets, Ports, Status, Stream, Termination};
+use crate::metrics::{ControlNumbers, RealmNumbers};
+use agw_core::controller::{ContextView, StreamView};
+use agw_core::model::{ContextId, Leg, Mode};
+use agw_iq::counters::TransactionResult;
+use std::sync::PoisonError;
+use std::time::Instant;
+
+impl Control {
+    /// Nobody may wait for the answer any more; then it goes nowhere.
+    pub(super) fn answer(&mut self, question: Question) {
+        match question {
+            Question::Status(to) => drop(to.send(self.status())),
+            Question::Contexts(after, limit, to) => drop(to.send(self.page(after, limit))),
+            Question::Context(id, to) => {
+                drop(to.send(self.controller.context(ContextId(id)).as_ref().map(context)));
+            }
+            Question::Numbers(to) => drop(to.send(Box::new(self.numbers()))),
+            Question::Trace(after, to) => {
+                drop(to.send(self.traces.page(after, &mut self.iq, Instant::now())));
+            }
+            Question::Drain(to) => {
+                self.drain("the admin address");
+                drop(to.send(self.draining()));
+            }
+        }
+    }
+
+    fn status(&self) -> Status {
+        let counts = self.controller.counts();
+        let config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = match (self.draining_until, self.iq.is_ready()) {
+            (Some(_), _) => "draining",
+            (None, true) => "ready",
+            (None, false) => "registering",
+        };
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            state: state.to_owned(),
+            uptime_s: self.health.uptime().as_secs(),
+            pid: std::process::id(),
+            iq: format!("udp and tcp {}", self.iq_address),
+            controllers: config.iq.controllers.iter().map(ToString::to_string).collect(),
+            registered: self.iq.is_ready() && !config.iq.controllers.is_empty(),
+            contexts: counts.contexts,
+            contexts_limit: config.limits.contexts as usize,
+            terminations: Leg::ALL
+                .iter()
+                .zip(counts.terminations)
+                .map(|(l, n)| (l.as_str().to_owned(), n))
+                .collect(),
+            streams: counts.streams.iter().map(|(t, n)| (t.as_str().to_owned(), *n)).collect(),
+            // The admin thread reads the workers itself.
+            workers: 0,
+            packets: Packets::default(),
+            ports: self
+                .controller
+                .realm_ports()
+                .iter()
+                .map(|r| (r.name.to_string(), Ports { in_use: r.in_use as usize, total: r.total as usize }))
+                .collect(),
+        }
+    }
+
+    fn page(&self, after: Option<u32>, limit: usize) -> ContextPage {
+        let limit = limit.min(MAX_PAGE);
+        // One more than asked for shows whether there is a next page.
+        let mut found = self.controller.contexts(after.map(ContextId), limit + 1);
+        let more = found.len() > limit;
+        found.truncate(limit);
+        ContextPage {
+            total: self.controller.counts().contexts,
+            next: found.last().filter(|_| more).map(|c| c.id.0),
+            contexts: found.iter().map(context).collect(),
+        }
+    }
+
+    fn draining(&self) -> Draining {
+        let left = self.draining_until.map(|at| at.saturating_duration_since(Instant::now()));
+        Draining {
+            draining: self.draining_until.is_some(),
+            contexts: self.controller.counts().contexts,
+            deadline_s: left.unwrap_or_default().as_secs_f64().ceil() as u64,
+        }
+    }
+
+    fn numbers(&self) -> ControlNumbers {
+        let counts = self.controller.counts();
+        let iq = self.iq.counters();
+        ControlNumbers {
+            contexts: counts.contexts,
+            terminations: counts.terminations,
+            streams: counts.streams.iter().map(|(t, n)| (t.as_str(), *n)).collect(),
+            realms: self
+                .controller
+                .realm_ports()
+                .iter()
+                .map(|r| RealmNumbers { realm: r.name.to_string(), in_use: r.in_use, total: r.total })
+                .collect(),
+            iq_transactions: TransactionResult::ALL.map(|r| (r.as_str(), iq.transactions(r))).to_vec(),
+            iq_commands: iq.commands().collect(),
+            iq_transaction_times: iq.transaction_durations.clone(),
+            iq_events: vec![
+                ("stranger", iq.strangers),
+                ("malformed", iq.malformed),
+                ("rate", self.ignored_rate),
+                ("out_of_turn", iq.out_of_turn),
+                ("pending_sent", iq.pendings),
+                ("repeated", iq.repeated),
+                ("unanswered", iq.unanswered),
+                ("notify", iq.notifies),
+                ("notify_dropped", iq.notifies_dropped),
+                ("hanging_released", iq.hanging_released),
+                ("association_lost", iq.associations_lost),
+                ("too_long", iq.too_long),
+                ("connection_refused", iq.connections_refused),
+            ],
+            uptime_s: self.health.uptime().as_secs_f64(),
+        }
+    }
+}
+
+fn context(view: &ContextView) -> Context {
+    Context {
+        id: view.id.0,
+        worker: view.worker,
+        priority: view.attributes.priority,
+        emergency: view.attributes.emergency,
+        terminations: view
+            .terminations
+            .iter()
+            .map(|t| Termination {
+                id: t.id.0,
+                leg: t.leg.map(|leg| leg.as_str().to_owned()),
+                streams: t.streams.iter().map(stream).collect(),
+            })
+            .collect(),
+    }
+}
+
+fn stream(view: &StreamView) -> Stream {
+    let mode = match view.mode {
+        Mode::SendOnly => "SendOnly",
+        Mode::ReceiveOnly => "ReceiveOnly",
+        Mode::SendReceive => "SendReceive",
+        Mode::Inactive => "Inactive",
+        Mode::Loopback => "Loopback",
+    };
+    Stream {
+        id: view.local.stream.0,
+        realm: view.local.realm.to_string(),
+        transport: view.transport.as_str().to_owned(),
+        mode: mode.to_owned(),
+        local: view.local.rtp.to_string(),
+        local_rtcp: view.local.rtcp.map(|a| a.to_string()),
+        remote: view.remote.map(|r| r.rtp.to_string()),
+        suite_in: view.inbound_suite.map(str::to_owned),
+        suite_out: view.outbound_suite.map(str::to_owned),
+        joined: view.joined,
+    }
+}

@@ -1,0 +1,406 @@
+//! The control task: one thread, one single-threaded runtime. It owns the sockets of Iq, the H.248 machine of agw-iq and the controller of
+//! agw-core, and does nothing but carry between them: what arrives, what workers confirm and what the clock says goes in, what is
+//! to be sent comes out. Between two messages it answers the admin thread, and once a second it looks after everything: workers alive, memory, log
+//! counts, systemd.
+
+mod answers;
+mod bucket;
+mod notify;
+mod reload;
+mod setup;
+mod tcp;
+mod traces;
+
+pub use setup::{Gateway, build};
+
+use crate::admin::ask::Question;
+use crate::config::Config;
+use crate::config::load::Source;
+use crate::failure::Failure;
+use crate::logging::Logs;
+use crate::runtime::{WorkerEnd, Workers};
+use crate::shared::Health;
+use agw_core::controller::Controller;
+use agw_core::io::epoll::EpollPorts;
+use agw_iq::transport::{Link, Now, SocketId, Transmit};
+use agw_iq::{Farewell, MediaGateway};
+use bucket::Bucket;
+use notify::Systemd;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tcp::{Connections, Happening};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, mpsc};
+use traces::Traces;
+use zeroize::Zeroizing;
+
+/// Datagrams taken in one go, before workers and timers get their turn.
+const MAX_DATAGRAMS_PER_TURN: usize = 64;
+/// How often everything is looked after.
+const ROUND: Duration = Duration::from_secs(1);
+/// The longest datagram that UDP carries.
+const MAX_DATAGRAM_BYTES: usize = 65_536;
+/// How long the last messages may take to leave when the process ends.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// How the process came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// All calls had ended.
+    Drained,
+    /// The deadline of the drain, with calls still up.
+    Deadline {
+        /// How many were left.
+        contexts: usize,
+    },
+    /// A second signal.
+    AtOnce,
+}
+
+/// The control task's state.
+#[derive(Debug)]
+pub(crate) struct Control {
+    config: Arc<Mutex<Config>>,
+    source: Source,
+    logs: Option<Logs>,
+    health: Arc<Health>,
+    iq: MediaGateway,
+    controller: Controller<EpollPorts>,
+    workers: Workers,
+    ended: mpsc::Receiver<WorkerEnd>,
+    questions: mpsc::Receiver<Question>,
+    told: Arc<Notify>,
+    udp: UdpSocket,
+    listener: tokio::net::TcpListener,
+    iq_address: SocketAddr,
+    connections: Connections,
+    happenings: mpsc::Receiver<Happening>,
+    buffer: Zeroizing<Vec<u8>>,
+    began: Instant,
+    rate: Bucket,
+    ignored_rate: u64,
+    traces: Traces,
+    systemd: Systemd,
+    draining_until: Option<Instant>,
+    told_to_end: bool,
+    over_memory: bool,
+    was_ready: bool,
+}
+
+/// What wakes the task.
+enum Wake {
+    Datagrams,
+    Accepted(io::Result<(tokio::net::TcpStream, SocketAddr)>),
+    Connection(Happening),
+    Told,
+    Timer,
+    Round,
+    Asked(Question),
+    WorkerEnded(WorkerEnd),
+    Terminate,
+    Reload,
+}
+
+/// SIGTERM, SIGINT and SIGHUP, or none of them in the demo, where the process is not ours alone.
+struct Signals(Option<(Signal, Signal, Signal)>);
+
+impl Signals {
+    fn listen(wanted: bool) -> io::Result<Self> {
+        if !wanted {
+            return Ok(Self(None));
+        }
+        let of = |kind| signal(kind);
+        Ok(Self(Some((
+            of(SignalKind::terminate())?,
+            of(SignalKind::interrupt())?,
+            of(SignalKind::hangup())?,
+        ))))
+    }
+
+    async fn next(&mut self) -> Wake {
+        let Some((terminate, interrupt, hangup)) = &mut self.0 else { return std::future::pending().await };
+        tokio::select! {
+            _ = terminate.recv() => Wake::Terminate,
+            _ = interrupt.recv() => Wake::Terminate,
+            _ = hangup.recv() => Wake::Reload,
+        }
+    }
+}
+
+impl Control {
+    /// Runs until drained, told to end, or a worker died.
+    async fn run(mut self, with_signals: bool) -> Result<End, Failure> {
+        let mut signals = Signals::listen(with_signals).map_err(|e| Failure::because("signals", e))?;
+        let mut round = tokio::time::interval(self.systemd.round(ROUND));
+        round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.systemd.ready();
+        self.settle();
+        loop {
+            let timer = self.next_timer();
+            let wake = tokio::select! {
+                biased;
+                signal = signals.next() => signal,
+                Some(end) = self.ended.recv() => Wake::WorkerEnded(end),
+                () = self.told.notified() => Wake::Told,
+                _ = round.tick() => Wake::Round,
+                () = sleep_until(timer) => Wake::Timer,
+                Some(question) = self.questions.recv() => Wake::Asked(question),
+                ready = self.udp.ready(Interest::READABLE) => match ready {
+                    Ok(_) => Wake::Datagrams,
+                    Err(error) => return Err(Failure::because("Iq over UDP", error)),
+                },
+                Some(happening) = self.happenings.recv() => Wake::Connection(happening),
+                accepted = self.listener.accept() => Wake::Accepted(accepted),
+            };
+            if let Some(end) = self.handle(wake)? {
+                self.last_words(end).await;
+                return Ok(end);
+            }
+            self.settle();
+        }
+    }
+
+    fn handle(&mut self, wake: Wake) -> Result<Option<End>, Failure> {
+        let now = self.clock();
+        match wake {
+            Wake::Datagrams => self.datagrams(),
+            Wake::Accepted(Ok((stream, from))) => {
+                let id = self.connections.next_id();
+                if self.iq.handle_accepted(id, from) {
+                    self.connections.run(id, stream);
+                } else {
+                    tracing::warn!(%from, "a connection to Iq was refused");
+                }
+            }
+            Wake::Accepted(Err(error)) => tracing::warn!(%error, "Iq could not accept a connection"),
+            Wake::Connection(happening) => self.connection(now, happening),
+            Wake::Told | Wake::Timer => {}
+            Wake::Round => self.look_after(),
+            Wake::Asked(question) => self.answer(question),
+            Wake::WorkerEnded(end) => {
+                return Err(Failure::Failed(format!("worker {} has ended: {}", end.worker, end.why)));
+            }
+            Wake::Terminate if self.told_to_end => return Ok(Some(End::AtOnce)),
+            Wake::Terminate => {
+                self.told_to_end = true;
+                self.drain("a signal");
+            }
+            Wake::Reload => self.reload(),
+        }
+        Ok(self.drained())
+    }
+
+    /// Lets everything that follows from what has happened follow: confirmed orders, timers, messages to send.
+    fn settle(&mut self) {
+        let now = self.clock();
+        self.controller.set_now(millis(now));
+        while let Some(event) = self.controller.poll_event() {
+            self.iq.handle_event(now, event, &mut self.controller);
+        }
+        if self.controller.next_timeout().is_some_and(|at| at <= millis(now)) {
+            self.controller.handle_timeout(millis(now));
+        }
+        if self.iq.poll_timeout().is_some_and(|at| at <= now) {
+            self.iq.handle_timeout(now, &mut self.controller);
+        }
+        while let Some(request) = self.iq.poll_connection() {
+            self.connections.obey(request);
+        }
+        while let Some(transmit) = self.iq.poll_transmit() {
+            self.transmit(transmit);
+        }
+        while let Some(entry) = self.iq.poll_trace() {
+            self.traces.keep(entry);
+        }
+    }
+
+    fn next_timer(&self) -> Option<Instant> {
+        let controller = self.controller.next_timeout().map(Duration::from_millis);
+        let drain = self.draining_until.map(|at| at.saturating_duration_since(self.began));
+        let soonest = [self.iq.poll_timeout(), controller, drain].into_iter().flatten().min()?;
+        Some(self.began + soonest)
+    }
+
+    fn datagrams(&mut self) {
+        for _ in 0..MAX_DATAGRAMS_PER_TURN {
+            let (length, from) = match self.udp.try_recv_from(&mut self.buffer) {
+                Ok(received) => received,
+                Err(error) => {
+                    if error.kind() != io::ErrorKind::WouldBlock {
+                        tracing::debug!(%error, "Iq over UDP could not receive");
+                    }
+                    return;
+                }
+            };
+            if !self.rate.take(Instant::now()) {
+                self.ignored_rate += 1;
+                tracing::warn!(%from, "more Iq messages than limits.rates.iq_messages_per_second, one was dropped");
+                continue;
+            }
+            let now = self.clock();
+            self.controller.set_now(millis(now));
+            let bytes = self.buffer.get(..length).unwrap_or_default();
+            self.iq.handle_datagram(now, SocketId(0), from, bytes, &mut self.controller);
+            self.settle();
+        }
+    }
+
+    fn connection(&mut self, now: Now, happening: Happening) {
+        self.controller.set_now(millis(now));
+        match happening {
+            Happening::Opened(id, to, stream) => {
+                self.connections.run(id, stream);
+                self.iq.handle_connected(now, id, to);
+            }
+            Happening::OpenFailed(to, error) => {
+                tracing::warn!(%to, %error, "a controller could not be reached");
+                self.iq.handle_connect_failed(now, to);
+            }
+            Happening::Bytes(id, bytes) => {
+                if self.rate.take(Instant::now()) {
+                    self.iq.handle_tcp_bytes(now, id, &bytes, &mut self.controller);
+                } else {
+                    // A stream with a hole cannot be followed.
+                    self.ignored_rate += 1;
+                    tracing::warn!(
+                        "more Iq messages than limits.rates.iq_messages_per_second, a connection was closed"
+                    );
+                    self.connections.close(id);
+                    self.iq.handle_connection_lost(now, id);
+                }
+            }
+            Happening::Lost(id) => {
+                self.connections.close(id);
+                self.iq.handle_connection_lost(now, id);
+            }
+        }
+    }
+
+    fn transmit(&mut self, transmit: Transmit) {
+        match transmit.to.link {
+            Link::Udp(_) => {
+                // What the queue has no room for is repeated by whoever misses it, as every loss on UDP.
+                if let Err(error) = self.udp.try_send_to(&transmit.bytes, transmit.to.address) {
+                    tracing::warn!(to = %transmit.to, %error, "an Iq message could not be sent");
+                }
+            }
+            Link::Tcp(id) => {
+                if !self.connections.send(id, transmit.bytes) {
+                    tracing::warn!(to = %transmit.to, "a controller does not read: its connection was closed");
+                    let now = self.clock();
+                    self.iq.handle_connection_lost(now, id);
+                }
+            }
+        }
+    }
+
+    /// Once a second.
+    fn look_after(&mut self) {
+        self.health.control_lives();
+        let now = Instant::now();
+        self.health.set_workers(self.workers.stuck(now));
+        let ready = self.iq.is_ready() || self.draining_until.is_some();
+        self.health.set_registered(ready);
+        if ready != self.was_ready {
+            self.was_ready = ready;
+            if ready {
+                tracing::info!("a controller commands this gateway");
+            } else {
+                tracing::warn!("no controller commands this gateway: registering");
+            }
+        }
+        self.watch_memory();
+        self.traces.look(now, &mut self.iq);
+        self.systemd.alive(self.health.trouble().is_none());
+        if let Some(logs) = &self.logs {
+            logs.flush(now);
+        }
+    }
+
+    /// `[limits] memory`: above it no new context is made.
+    fn watch_memory(&mut self) {
+        let limit = self.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner).limits.memory.0;
+        let over = limit > 0 && resident_bytes().is_some_and(|bytes| bytes > limit);
+        if over != self.over_memory {
+            self.over_memory = over;
+            if over {
+                tracing::warn!(limit, "limits.memory is exceeded: no new calls are taken");
+            } else {
+                tracing::info!("memory is below limits.memory again");
+            }
+        }
+        self.controller.set_draining(over || self.draining_until.is_some());
+    }
+
+    /// No new calls from now on; the end comes with the last call or the deadline.
+    fn drain(&mut self, because: &str) {
+        if self.draining_until.is_some() {
+            return;
+        }
+        let seconds = self.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner).drain_deadline_s;
+        let contexts = self.controller.counts().contexts;
+        tracing::info!(because, contexts, deadline_s = seconds, "draining: no new calls are taken");
+        self.draining_until = Some(Instant::now() + Duration::from_secs(seconds));
+        self.health.set_draining();
+        self.controller.set_draining(true);
+        let delay_s = (contexts > 0).then(|| u32::try_from(seconds).unwrap_or(u32::MAX));
+        let now = self.clock();
+        self.iq.leave(now, Farewell::Graceful { delay_s });
+        self.systemd.stopping();
+    }
+
+    fn drained(&self) -> Option<End> {
+        let deadline = self.draining_until?;
+        let contexts = self.controller.counts().contexts;
+        if contexts == 0 {
+            return Some(End::Drained);
+        }
+        (Instant::now() >= deadline).then_some(End::Deadline { contexts })
+    }
+
+    /// Tells the controller that we go for good, as far as that can be done quickly.
+    async fn last_words(&mut self, end: End) {
+        tracing::info!(?end, "ending");
+        let now = self.clock();
+        self.iq.leave(now, Farewell::Forced);
+        self.settle();
+        let until = Instant::now() + LAST_WORDS;
+        while !self.iq.has_left() && Instant::now() < until {
+            tokio::select! {
+                Ok(_) = self.udp.ready(Interest::READABLE) => self.datagrams(),
+                Some(happening) = self.happenings.recv() => self.connection(self.clock(), happening),
+                () = tokio::time::sleep(LAST_WORDS / 10) => {}
+            }
+            self.settle();
+        }
+        if let Some(logs) = &self.logs {
+            logs.flush(Instant::now() + crate::logging::WINDOW);
+        }
+    }
+
+    fn clock(&self) -> Now {
+        self.began.elapsed()
+    }
+}
+
+fn millis(now: Now) -> u64 {
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Second number of /proc/self/statm, in pages.
+fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
