@@ -14,8 +14,10 @@ use crate::transport::{ConnectionId, Link, Now, Peer, TEXT_PORT, is_loopback};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-/// The version that this gateway speaks.
+/// The version that this gateway offers and speaks where the peer does not insist on another.
 pub(crate) const VERSION: u8 = 2;
+/// The highest version number that is written, for a peer that writes it itself: what is written is the same in 2 and 3.
+pub(crate) const MAX_VERSION: u8 = 3;
 /// How often a controller may send the gateway on to another before that counts as a failure.
 const MAX_REDIRECTS: u32 = 5;
 
@@ -275,7 +277,8 @@ impl Association {
             return false;
         }
         if let Some(version) = reply.version {
-            target.version = version.clamp(1, VERSION);
+            // A controller should not answer with more than was offered; one that does reads nothing else.
+            target.version = version.clamp(1, MAX_VERSION);
         }
         if let Some(address) = &reply.address {
             peer.address = self.redirected(peer.address, address, &target.controller);

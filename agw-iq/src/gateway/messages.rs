@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::apply::Caller;
-use crate::association::{Authority, VERSION};
+use crate::association::{Authority, MAX_VERSION, VERSION};
 use crate::ast::*;
 use crate::config::Protection;
 use crate::counters::TransactionResult;
@@ -33,7 +33,7 @@ impl MediaGateway {
             Ok(parsed) => parsed,
             Err(error) => return self.refuse_message(now, peer, style, &error),
         };
-        let manner = Manner { peer, version: parsed.message.version.min(VERSION), style };
+        let manner = Manner { peer, version: parsed.message.version.min(MAX_VERSION), style };
         for error in &parsed.errors {
             self.refuse_transaction(now, manner, error);
         }

@@ -185,7 +185,7 @@ fn the_answer_is_written_as_the_question_was() {
     assert!(lab.exchange("!/1 <m> T=1{C=-{AV=ROOT{AT{}}}}")[0].starts_with("!/1 "));
     assert!(
         lab.exchange("MEGACO/3 <m> Transaction = 2 { Context = - { AuditValue = ROOT { Audit { } } } }")[0]
-            .starts_with("MEGACO/2 [192.0.2.20]:2944\nReply = 2 {")
+            .starts_with("MEGACO/3 [192.0.2.20]:2944\nReply = 2 {")
     );
 }
 
