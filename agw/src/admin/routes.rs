@@ -39,8 +39,8 @@ impl Pages for AdminPages {
             let path = asked.path.trim_end_matches('/');
             match (&asked.method, path) {
                 (&Method::POST, "/drain") => self.drain(&asked).await,
-                (&Method::GET | &Method::HEAD, _) => self.read(path, &asked.query).await,
                 (_, "/drain") => refuse(StatusCode::METHOD_NOT_ALLOWED, "draining is asked for with POST"),
+                (&Method::GET | &Method::HEAD, _) => self.read(path, &asked.query).await,
                 _ => refuse(StatusCode::METHOD_NOT_ALLOWED, "only GET"),
             }
         })

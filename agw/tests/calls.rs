@@ -1,0 +1,199 @@
+//! Whole calls through the real program, commanded with messages written by hand and carried by plain sockets.
+
+mod common;
+
+use common::{Gateway, context_of, eventually, given, media_end, plain_call, received, rtp};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// Sends packets both ways and sees them come out byte for byte.
+fn media_flows(access: &std::net::UdpSocket, core: &std::net::UdpSocket, at: &[SocketAddr]) {
+    for sequence in 0..20u16 {
+        let packet = rtp(sequence, &[sequence as u8; 160]);
+        access.send_to(&packet, at[0]).unwrap();
+        assert_eq!(received(core), packet);
+        let packet = rtp(sequence + 1000, b"the other way");
+        core.send_to(&packet, at[1]).unwrap();
+        assert_eq!(received(access), packet);
+    }
+}
+
+#[test]
+fn a_call_over_udp_carries_media_both_ways_and_returns_statistics() {
+    let gateway = Gateway::start(&[]);
+    let (access, core) = (media_end(), media_end());
+    let mut controller = gateway.controller();
+    let reply = controller.add_plain_call(access.local_addr().unwrap(), core.local_addr().unwrap());
+    let at = given(&reply);
+    assert_eq!(at.len(), 2, "{reply}");
+    media_flows(&access, &core, &at);
+    let context = context_of(&reply);
+    let ended = controller.transact(&format!("Context = {context} {{ Subtract = * }}"));
+    assert!(ended.contains("rtp/ps") && ended.contains("rtp/pr") && ended.contains("20"), "{ended}");
+    assert_eq!(gateway.metric("agw_contexts", &[]), 0.0);
+}
+
+#[test]
+fn a_call_over_tcp_with_short_tokens_is_answered_in_kind() {
+    let gateway = Gateway::start(&[]);
+    let (access, core) = (media_end(), media_end());
+    let mut stream = TcpStream::connect(gateway.iq).unwrap();
+    stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    let mut transact = |id: u32, actions: &str| {
+        let message = format!("!/2 [127.0.0.1] T={id}{{{actions}}}");
+        let mut packet = vec![3, 0];
+        packet.extend_from_slice(&u16::try_from(message.len() + 4).unwrap().to_be_bytes());
+        packet.extend_from_slice(message.as_bytes());
+        // In pieces, as TCP may deliver it.
+        for piece in packet.chunks(100) {
+            stream.write_all(piece).unwrap();
+        }
+        let mut header = [0; 4];
+        stream.read_exact(&mut header).unwrap();
+        assert_eq!(header[..2], [3, 0]);
+        let mut body = vec![0; usize::from(u16::from_be_bytes([header[2], header[3]])) - 4];
+        stream.read_exact(&mut body).unwrap();
+        String::from_utf8(body).unwrap()
+    };
+    let long = plain_call(access.local_addr().unwrap(), core.local_addr().unwrap());
+    let short = long.replace("Context = ", "C=").replace("Add = ", "A=").replace("Stream = ", "ST=");
+    let reply = transact(1, &short);
+    assert!(reply.starts_with("!/2 "), "long tokens in the reply to short ones: {reply}");
+    media_flows(&access, &core, &given(&reply));
+    let context = context_of(&reply);
+    let ended = transact(2, &format!("C={context}{{S=*}}"));
+    assert!(ended.contains("P=2{"), "{ended}");
+    let status = gateway.ask(&["status"]);
+    assert_eq!(status["contexts"], 0);
+}
+
+#[test]
+fn the_sums_of_the_metrics_hold_and_every_drop_has_its_reason() {
+    let gateway = Gateway::start(&[]);
+    let (access, core) = (media_end(), media_end());
+    let mut controller = gateway.controller();
+    let reply = controller.add_plain_call(access.local_addr().unwrap(), core.local_addr().unwrap());
+    let at = given(&reply);
+    assert_eq!(at.len(), 2, "{reply}");
+    media_flows(&access, &core, &at);
+    let garbage = 7;
+    for _ in 0..garbage {
+        access.send_to(b"this is no RTP", at[0]).unwrap();
+    }
+    let dropped = || gateway.metric("agw_packets_dropped_total", &["leg=\"access\""]);
+    eventually("the garbage is counted", || (dropped() >= f64::from(garbage)).then_some(()));
+    let sum = |name: &str| gateway.metric(name, &[]);
+    assert_eq!(sum("agw_packets_received_total"), 40.0 + f64::from(garbage));
+    assert_eq!(sum("agw_packets_sent_total"), 40.0);
+    assert_eq!(
+        sum("agw_packets_received_total"),
+        sum("agw_packets_sent_total") - sum("agw_packets_originated_total")
+            + sum("agw_packets_consumed_total")
+            + sum("agw_packets_dropped_total")
+    );
+    let drops = gateway.ask(&["drops"]);
+    assert_eq!(drops[0]["reason"], "not_rtp");
+    assert_eq!(drops[0]["packets"], garbage);
+    assert_eq!(gateway.metric("agw_bytes_sent_total", &["leg=\"core\""]), 20.0 * 172.0);
+    assert_eq!(gateway.metric("agw_packet_residence_seconds_count", &[]) > 0.0, true, "nothing was sampled");
+    assert_eq!(gateway.metric("agw_iq_commands_total", &["command=\"add\"", "result=\"ok\""]), 2.0);
+    assert_eq!(gateway.metric("agw_terminations", &[]), 2.0);
+    assert_eq!(gateway.metric("agw_streams", &["transport=\"RTP/AVP\""]), 2.0);
+    assert_eq!(gateway.metric("agw_ports_in_use", &["realm=\"core\""]), 2.0);
+}
+
+#[test]
+fn the_metrics_page_is_open_metrics_with_bounded_labels() {
+    let gateway = Gateway::start(&[]);
+    let (status, text) = gateway.get("/metrics");
+    assert_eq!(status, 200);
+    assert!(text.ends_with("# EOF\n"));
+    let mut families = std::collections::HashSet::new();
+    for line in text.lines() {
+        if let Some(family) = line.strip_prefix("# TYPE ") {
+            assert!(families.insert(family.to_owned()), "{family} comes twice");
+            assert!(family.starts_with("agw_"), "{family}");
+        }
+        assert!(!line.contains("127."), "an address in {line}");
+    }
+    for (name, kind) in [
+        ("agw_packets_received", "counter"),
+        ("agw_packets_sent", "counter"),
+        ("agw_packets_dropped", "counter"),
+        ("agw_packets_consumed", "counter"),
+        ("agw_packets_originated", "counter"),
+        ("agw_bytes_received", "counter"),
+        ("agw_bytes_sent", "counter"),
+        ("agw_contexts", "gauge"),
+        ("agw_terminations", "gauge"),
+        ("agw_streams", "gauge"),
+        ("agw_iq_transactions", "counter"),
+        ("agw_iq_commands", "counter"),
+        ("agw_iq_transaction_seconds", "histogram"),
+        ("agw_packet_residence_seconds", "histogram"),
+        ("agw_handshakes", "counter"),
+        ("agw_handshake_seconds", "histogram"),
+        ("agw_worker_busy_ratio", "gauge"),
+        ("agw_ports_in_use", "gauge"),
+        ("agw_ports_total", "gauge"),
+        ("agw_rtp_lost", "counter"),
+        ("agw_rtp_jitter_seconds", "histogram"),
+        ("agw_build", "info"),
+    ] {
+        assert!(families.contains(&format!("{name} {kind}")), "{name} {kind} is missing");
+    }
+}
+
+#[test]
+fn a_thousand_contexts_come_in_pages() {
+    let gateway = Gateway::start(&[]);
+    let mut controller = gateway.controller();
+    let end = media_end().local_addr().unwrap();
+    for _ in 0..25 {
+        let one = plain_call(end, end);
+        let forty = vec![one; 40].join(", ");
+        let reply = controller.transact(&forty);
+        assert!(!reply.contains("Error"), "{reply}");
+    }
+    let page = gateway.json("/contexts?limit=10");
+    assert_eq!(page["total"], 1000);
+    assert_eq!(page["contexts"].as_array().unwrap().len(), 10);
+    let next = page["next"].as_u64().unwrap();
+    let second = gateway.json(&format!("/contexts?limit=10&after={next}"));
+    assert!(second["contexts"][0]["id"].as_u64().unwrap() > next);
+    let all = gateway.ask(&["contexts", "--limit", "5000"]);
+    let ids: std::collections::BTreeSet<u64> =
+        all["contexts"].as_array().unwrap().iter().map(|c| c["id"].as_u64().unwrap()).collect();
+    assert_eq!(ids.len(), 1000, "contexts came twice or not at all");
+    assert_eq!(all["next"], serde_json::Value::Null);
+    let one = gateway.ask(&["context", &ids.first().unwrap().to_string()]);
+    assert_eq!(one["terminations"][0]["streams"][0]["mode"], "SendReceive");
+}
+
+#[test]
+fn keys_never_show_in_pages_logs_or_traces() {
+    let key = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+    let gateway = Gateway::start(&["log.level=debug"]);
+    let after = gateway.json("/iq/trace")["next"].as_u64().unwrap();
+    let mut controller = gateway.controller();
+    let reply = controller.transact(&format!(
+        "Context = $ {{ Add = ip/1/access/$ {{ Media {{ Stream = 1 {{ Local {{\nv=0\nc=IN IP4 $\nm=audio $ RTP/SAVP 8\n\
+         a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{key}\n}} }} }} }} }}"
+    ));
+    assert!(reply.contains(key), "the reply echoes the key to its giver: {reply}");
+    let wrong = controller.transact(&format!(
+        "Context = $ {{ Add = ip/1/access/$ {{ Media {{ Stream = 1 {{ Local {{\nv=0\nc=IN IP4 $\nm=audio $ RTP/SAVP 8\n\
+         a=crypto:1 ROT_13 inline:{key}\n}} }} }} }} }}"
+    ));
+    assert!(wrong.contains("Error") && !wrong.contains(key), "{wrong}");
+    let trace = gateway.json(&format!("/iq/trace?after={after}"));
+    assert!(trace["messages"].as_array().unwrap().len() >= 4, "{trace}");
+    assert!(trace.to_string().contains("inline:***"));
+    let mut seen = vec![gateway.log(), trace.to_string()];
+    for page in ["/status", "/contexts", "/contexts/1", "/metrics", "/config", "/workers", "/drops"] {
+        seen.push(gateway.get(page).1);
+    }
+    for text in seen {
+        assert!(!text.contains(key), "a key in {text}");
+    }
+}
