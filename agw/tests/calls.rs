@@ -95,7 +95,7 @@ fn the_sums_of_the_metrics_hold_and_every_drop_has_its_reason() {
     assert_eq!(drops[0]["reason"], "not_rtp");
     assert_eq!(drops[0]["packets"], garbage);
     assert_eq!(gateway.metric("agw_bytes_sent_total", &["leg=\"core\""]), 20.0 * 172.0);
-    assert_eq!(gateway.metric("agw_packet_residence_seconds_count", &[]) > 0.0, true, "nothing was sampled");
+    assert!(gateway.metric("agw_packet_residence_seconds_count", &[]) > 0.0, "nothing was sampled");
     assert_eq!(gateway.metric("agw_iq_commands_total", &["command=\"add\"", "result=\"ok\""]), 2.0);
     assert_eq!(gateway.metric("agw_terminations", &[]), 2.0);
     assert_eq!(gateway.metric("agw_streams", &["transport=\"RTP/AVP\""]), 2.0);

@@ -253,19 +253,16 @@ fn iq_trace_shows_messages_as_they_come() {
 fn the_demo_loses_nothing() {
     for suite in ["AES_CM_128_HMAC_SHA1_80", "AEAD_AES_256_GCM"] {
         let output = agw(&["demo", "--calls", "4", "--seconds", "1", "--suite", suite, "--json"]);
-        let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert!(output.status.success(), "{said}");
-        for (key, value) in [
-            ("calls", 4),
-            ("seconds", 1),
-            ("sent", 400),
-            ("received", 400),
-            ("lost", 0),
-            ("corrupt", 0),
-            ("refused", 0),
-        ] {
+        let words = String::from_utf8_lossy(&output.stderr);
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout).expect(&words);
+        assert!(output.status.success(), "{said} {words}");
+        for (key, value) in [("calls", 4), ("seconds", 1), ("lost", 0), ("corrupt", 0), ("refused", 0)] {
             assert_eq!(said[key], value, "{key} in {said}");
         }
+        // A media end that was held up leaves packets out rather than sending them in a burst.
+        let sent = said["sent"].as_u64().unwrap();
+        assert!((1..=400).contains(&sent), "{said}");
+        assert_eq!(said["received"], sent);
         assert!(said["setup"]["contexts_per_second"].as_f64().unwrap() > 0.0);
         for key in ["p50", "p99", "max"] {
             assert!(said["latency_us"][key].as_f64().unwrap() > 0.0);
