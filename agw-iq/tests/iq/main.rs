@@ -9,5 +9,7 @@ mod examples;
 mod lab;
 mod model;
 mod notify;
+mod random;
 mod secrets;
 mod transactions;
+mod whole;
