@@ -12,7 +12,7 @@ use agw_srtp::{InboundSession, OutboundSession};
 use std::net::SocketAddr;
 
 /// A flow's place in its worker's table. The controller gives it out, and gives it out again only after [`Answer::Removed`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowId(pub u32);
 
 /// A bound local port: which of the worker's local addresses, and the port number. It finds the flow without hashing.

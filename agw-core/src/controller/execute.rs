@@ -3,6 +3,7 @@
 use super::Controller;
 use super::draft::{self, Draft, Revision};
 use super::links::{FlowRecord, Purpose};
+use super::moving::Whereabouts;
 use super::registry::{MAX_TERMINATIONS_PER_CONTEXT, Termination};
 use super::sockets::{Held, Opening, refusal_of};
 use super::stream::Stream;
@@ -102,37 +103,6 @@ impl<O: PortOpener> Controller<O> {
         Ok(Reply::Termination(self.view(id)?, self.finish()))
     }
 
-    fn move_to(&mut self, id: TerminationId, to: ContextId) -> Result<Reply, Refusal> {
-        let termination = self.registry.termination(id)?;
-        let from = termination.context;
-        let target = self.registry.context(to)?;
-        if from == to {
-            self.check_room(None, 0, 0, Purpose::Ordinary)?;
-            return Ok(Reply::Termination(self.view(id)?, self.finish()));
-        }
-        if target.terminations.len() >= MAX_TERMINATIONS_PER_CONTEXT {
-            return Err(Refusal::TooManyTerminations(to));
-        }
-        let old_worker = self.registry.context(from)?.worker;
-        let worker = target.worker.or(old_worker);
-        // A port's number belongs to one worker, and its socket is in that worker's hands.
-        if !termination.streams.is_empty() && worker != old_worker {
-            return Err(Refusal::NotImplemented("a move to a context on another worker"));
-        }
-        let joining = target.terminations.first().and_then(|other| self.registry.terminations().get(other));
-        check_joins(termination, joining)?;
-        let streams = |other: Option<&Termination>| other.map_or(0, |other| other.streams.len());
-        let left_behind = self.registry.opposite(id).map(|(_, other)| other);
-        let orders = termination.streams.len() + streams(joining) + streams(left_behind);
-        self.check_room(worker, orders, 0, Purpose::Ordinary)?;
-
-        self.registry.rehome(id, to);
-        self.registry.context_mut(to)?.worker = worker;
-        self.settle(from);
-        self.settle(to);
-        Ok(Reply::Termination(self.view(id)?, self.finish()))
-    }
-
     fn subtract(&mut self, id: TerminationId) -> Result<Reply, Refusal> {
         let termination = self.registry.termination(id)?;
         let context = termination.context;
@@ -165,9 +135,16 @@ impl<O: PortOpener> Controller<O> {
         let termination = self.registry.termination(id)?;
         let worker = self.registry.context(termination.context)?.worker;
         self.check_room(worker, termination.streams.len(), 0, Purpose::Ordinary)?;
+        if !termination.streams.iter().all(|stream| self.passages.has_room_to_read(stream)) {
+            return Err(Refusal::OutOfResources("worker queue"));
+        }
         if let Some(link) = worker.and_then(|worker| self.links.get_mut(worker)) {
             for stream in &termination.streams {
-                link.send(self.tickets.number(), Order::Read(stream.flow));
+                let order = self.tickets.number();
+                match stream.origin {
+                    Some(origin) => self.passages.read(origin, order),
+                    None => link.send(order, Order::Read(stream.flow)),
+                }
             }
         }
         Ok(Reply::Statistics(self.finish()))
@@ -192,7 +169,7 @@ impl<O: PortOpener> Controller<O> {
         if streams > self.limits.streams_per_termination { Err(Refusal::TooManyStreams) } else { Ok(()) }
     }
 
-    fn check_room(
+    pub(super) fn check_room(
         &self,
         worker: Option<usize>,
         orders: usize,
@@ -308,7 +285,7 @@ impl<O: PortOpener> Controller<O> {
         let mut streams: Vec<Stream> = Vec::with_capacity(drafts.len());
         for (draft, held) in drafts.into_iter().zip(placed.held) {
             let id = draft.opening.stream;
-            let record = FlowRecord { termination, stream: id, held, leaving: false };
+            let record = FlowRecord { termination, stream: id, held, leaving: false, departing: false };
             let flow = FlowId(self.links[worker].flows.insert(record) as u32);
             let mut stream = Stream {
                 id,
@@ -319,7 +296,9 @@ impl<O: PortOpener> Controller<O> {
                 fresh: draft.fresh,
                 latching: false,
                 relearn: false,
+                unlearn: false,
                 flow,
+                origin: None,
                 held,
                 ports: self.sockets.bindings(held),
                 told: None,
@@ -342,7 +321,7 @@ impl<O: PortOpener> Controller<O> {
             stream.relearn |= always && stream.asked.remote != revision.asked.remote;
             stream.asked = revision.asked;
             stream.keys = revision.keys;
-            stream.fresh = revision.fresh;
+            stream.fresh.take_in(revision.fresh);
             stream.signal_latching(revision.latch);
         }
         termination.streams.extend(added);
@@ -352,7 +331,7 @@ impl<O: PortOpener> Controller<O> {
     }
 
     /// Orders what makes the workers run a context as it is now: new flows first, then what has changed for those that ran.
-    fn settle(&mut self, context: ContextId) {
+    pub(super) fn settle(&mut self, context: ContextId) {
         let Ok(found) = self.registry.context(context) else { return };
         let Some(worker) = found.worker else { return };
         let terminations = found.terminations.clone();
@@ -365,48 +344,65 @@ impl<O: PortOpener> Controller<O> {
     }
 
     fn settle_stream(&mut self, worker: usize, id: TerminationId, at: usize, installing: bool) {
-        let Ok(termination) = self.registry.termination(id) else { return };
-        let stream = &termination.streams[at];
-        if installing != stream.told.is_none() {
-            return;
+        let stream = self.registry.termination(id).map(|termination| &termination.streams[at]);
+        if stream.is_ok_and(|stream| installing == stream.told.is_none())
+            && let Some(order) = self.order_for(id, at)
+        {
+            self.links[worker].send(self.tickets.number(), order);
+        }
+    }
+
+    /// The order that makes its worker run a stream as it should run now. `None`: it does, or its flow is on the way to the worker.
+    pub(super) fn order_for(&mut self, id: TerminationId, at: usize) -> Option<Order> {
+        let stream = &self.registry.termination(id).ok()?.streams[at];
+        if stream.origin.is_some() {
+            return None;
         }
         let shape = stream.shape(self.registry.facing(id, stream.id), self.latch);
         if stream.told.as_ref() == Some(&shape) && stream.fresh.is_empty() {
-            return;
+            return None;
         }
-        let Ok(termination) = self.registry.termination_mut(id) else { return };
-        let stream = &mut termination.streams[at];
+        let stream = &mut self.registry.termination_mut(id).ok()?.streams[at];
+        let is_new = stream.told.is_none();
         let plan = stream.tell(shape);
-        let order = match installing {
+        Some(match is_new {
             true => Order::Install(stream.flow, Box::new(Flow::new(plan))),
             false => Order::Change(stream.flow, Box::new(plan)),
-        };
-        self.links[worker].send(self.tickets.number(), order);
+        })
     }
 
     fn order_removal(&mut self, worker: Option<usize>, removed: Option<Termination>) {
-        let Some((link, removed)) = worker.and_then(|worker| self.links.get_mut(worker)).zip(removed) else {
-            return;
-        };
+        let Some((worker, removed)) = worker.zip(removed) else { return };
         for stream in removed.streams {
-            if let Some(record) = link.flows.get_mut(stream.flow.0 as usize) {
+            let order = self.tickets.number();
+            let at = stream.origin.unwrap_or(Whereabouts { worker, flow: stream.flow });
+            let link = &mut self.links[at.worker];
+            if let Some(record) = link.flows.get_mut(at.flow.0 as usize) {
                 record.leaving = true;
             }
-            link.send(self.tickets.number(), Order::Remove(stream.flow));
+            match stream.origin {
+                Some(origin) => self.passages.remove(origin, order),
+                None => link.send(order, Order::Remove(stream.flow)),
+            }
         }
     }
 
     /// Ends a command: wakes the workers that it concerns and names its ticket.
-    fn finish(&mut self) -> Ticket {
+    pub(super) fn finish(&mut self) -> Ticket {
+        self.wake_workers();
+        self.tickets.end_command()
+    }
+
+    /// Wakes the workers that were sent orders.
+    pub(super) fn wake_workers(&mut self) {
         for (worker, link) in self.links.iter_mut().enumerate() {
             if link.take_wake() {
                 self.sockets.opener.wake(worker);
             }
         }
-        self.tickets.end_command()
     }
 
-    fn view(&self, id: TerminationId) -> Result<TerminationView, Refusal> {
+    pub(super) fn view(&self, id: TerminationId) -> Result<TerminationView, Refusal> {
         let termination = self.registry.termination(id)?;
         let streams = termination.streams.iter().map(|stream| self.local_stream(stream)).collect();
         Ok(TerminationView { id, streams })
@@ -440,17 +436,6 @@ fn check_numbers(streams: &[(StreamId, StreamSpec)]) -> Result<(), Refusal> {
     for (at, (id, _)) in streams.iter().enumerate() {
         if streams[..at].iter().any(|(earlier, _)| earlier == id) {
             return Err(Refusal::DuplicateStream(*id));
-        }
-    }
-    Ok(())
-}
-
-fn check_joins(moving: &Termination, joining: Option<&Termination>) -> Result<(), Refusal> {
-    let Some(joining) = joining else { return Ok(()) };
-    for stream in &moving.streams {
-        let namesake = joining.find(stream.id).map(|at| &joining.streams[at]);
-        if namesake.is_some_and(|other| !draft::joinable(other.asked.transport, stream.asked.transport)) {
-            return Err(Refusal::Unjoinable(stream.id));
         }
     }
     Ok(())

@@ -49,6 +49,12 @@ impl Sessions {
     pub(super) fn is_empty(&self) -> bool {
         self.inbound.is_none() && self.outbound.is_none()
     }
+
+    /// Adds what has been made since. A key that was given is never changed, so at most one of the two has a session for a direction.
+    pub(super) fn take_in(&mut self, newer: Self) {
+        self.inbound = newer.inbound.or(self.inbound.take());
+        self.outbound = newer.outbound.or(self.outbound.take());
+    }
 }
 
 /// Makes sessions of the keys that a command brings to a stream that was given `held` before. Attributes that are not there are

@@ -50,6 +50,8 @@ pub(super) struct FlowRecord {
     pub(super) held: Held,
     /// Its removal has been ordered.
     pub(super) leaving: bool,
+    /// It has been ordered out, for another worker.
+    pub(super) departing: bool,
 }
 
 /// What an order is for.
@@ -65,6 +67,7 @@ pub(super) enum Purpose {
 #[derive(Debug)]
 pub(super) struct Link {
     ends: WorkerLink,
+    /// Orders that are not answered, and room that is kept for orders.
     outstanding: usize,
     max_outstanding: usize,
     max_flows: usize,
@@ -108,8 +111,23 @@ impl Link {
 
     /// Sends an order for which there is room, see [`Link::check_room`].
     pub(super) fn send(&mut self, ticket: Ticket, order: Order) {
+        self.keep_room(1);
+        self.send_kept(ticket, order);
+    }
+
+    /// Keeps room for orders that are sent later, with [`Link::send_kept`]. There is room, see [`Link::check_room`].
+    pub(super) fn keep_room(&mut self, orders: usize) {
+        self.outstanding += orders;
+    }
+
+    /// Gives up room that was kept and is not needed.
+    pub(super) fn give_up_room(&mut self, orders: usize) {
+        self.outstanding = self.outstanding.saturating_sub(orders);
+    }
+
+    /// Sends an order for which room was kept.
+    pub(super) fn send_kept(&mut self, ticket: Ticket, order: Order) {
         self.wake = true;
-        self.outstanding += 1;
         let pushed = self.ends.orders.push(Numbered { ticket, order });
         debug_assert!(pushed.is_ok(), "room was checked before anything was changed");
     }

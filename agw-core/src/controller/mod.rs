@@ -3,7 +3,8 @@
 //!
 //! Every command is all or nothing (IQ-4): first everything is checked, room in the worker's queue included, then what can fail is
 //! taken, with what was taken given back on failure, and only then is anything changed; what follows cannot fail. The two
-//! terminations of a context are on one worker, which is chosen with the context's first stream. Ports are closed when the
+//! terminations of a context are on one worker, which is chosen with the context's first stream; a termination that is moved to a
+//! context on another worker takes its flows with it. Ports are closed when the
 //! worker has said that their flow is gone, and rest before they are used again.
 //!
 //! Call [`Controller::set_now`] before anything else in a turn, then [`Gateway::execute`](crate::command::Gateway::execute) for each command, then
@@ -15,6 +16,7 @@ mod draft;
 mod execute;
 mod keys;
 mod links;
+mod moving;
 mod poll;
 mod query;
 mod registry;
@@ -33,12 +35,15 @@ pub use query::{ContextView, Counts, StreamView, TRANSPORTS, TerminationDetail};
 pub use registry::MAX_TERMINATIONS_PER_CONTEXT;
 pub use sockets::MAX_FOREIGN_PORTS_PASSED;
 
+use crate::command::Event;
 use crate::io::PortOpener;
 use crate::ports::Realms;
 use crate::worker::WorkerSetup;
 use links::Link;
+use moving::Passages;
 use registry::Registry;
 use sockets::Sockets;
+use std::collections::VecDeque;
 use tickets::Tickets;
 
 /// Owns contexts, terminations and ports, and tells the workers what to do.
@@ -48,6 +53,9 @@ pub struct Controller<O> {
     registry: Registry,
     links: Vec<Link>,
     tickets: Tickets,
+    passages: Passages,
+    /// What came of one answer and has not been told yet.
+    untold: VecDeque<Event>,
     srtp: SrtpRules,
     latch: LatchPolicy,
     limits: Limits,
@@ -76,6 +84,8 @@ impl<O: PortOpener> Controller<O> {
             registry: Registry::default(),
             links,
             tickets: Tickets::new(),
+            passages: Passages::default(),
+            untold: VecDeque::new(),
             srtp: config.srtp,
             latch: config.latch,
             limits: config.limits,

@@ -2,6 +2,7 @@
 //! here, on the control thread.
 
 use super::Controller;
+use super::moving::Whereabouts;
 use crate::command::order::{Answer, FlowId};
 use crate::command::{Event, Notice, Observation, Ticket};
 use crate::io::PortOpener;
@@ -14,12 +15,15 @@ impl<O: PortOpener> Controller<O> {
     /// The next thing to tell a front end; `None` when there is nothing more now. [`Event::Done`] is told of the last command only when
     /// several have been done since.
     pub fn poll_event(&mut self) -> Option<Event> {
-        while self.answers_since_done < ANSWERS_BETWEEN_DONE {
+        while self.untold.is_empty() && self.answers_since_done < ANSWERS_BETWEEN_DONE {
             let Some((worker, answer)) = self.next_answer() else { break };
             self.answers_since_done += 1;
             if let Some(event) = self.handle_answer(worker, answer) {
                 return Some(event);
             }
+        }
+        if let Some(event) = self.untold.pop_front() {
+            return Some(event);
         }
         self.answers_since_done = 0;
         self.tickets.take_done().map(Event::Done)
@@ -40,6 +44,7 @@ impl<O: PortOpener> Controller<O> {
     fn handle_answer(&mut self, worker: usize, answer: Answer) -> Option<Event> {
         match answer {
             Answer::Done(order, _freed) => {
+                self.admit_arrival(order);
                 self.tickets.answered(order);
                 None
             }
@@ -49,8 +54,8 @@ impl<O: PortOpener> Controller<O> {
                 self.free(worker, flow);
                 event
             }
-            Answer::Released { ticket, moving: _freed, .. } => {
-                self.tickets.answered(ticket);
+            Answer::Released { ticket, flow, statistics, moving } => {
+                self.handle_released(Whereabouts { worker, flow }, ticket, statistics, moving);
                 None
             }
             Answer::Statistics(order, flow, statistics) => {

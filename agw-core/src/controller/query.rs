@@ -136,7 +136,7 @@ impl<O: PortOpener> Controller<O> {
         self.links.iter().map(|link| link.flows.len()).collect()
     }
 
-    /// Orders that each worker has not answered yet.
+    /// Orders that each worker has not answered yet, and those that it will get for flows on their way to it.
     pub fn outstanding_by_worker(&self) -> Vec<usize> {
         self.links.iter().map(super::links::Link::outstanding).collect()
     }
@@ -171,7 +171,7 @@ impl<O: PortOpener> Controller<O> {
             mode: stream.asked.mode,
             remote: stream.asked.remote,
             treatment: stream.told.as_ref().map(|told| told.treatment),
-            joined: stream.told.as_ref().is_some_and(|told| told.peer.is_some()),
+            joined: stream.origin.is_none() && stream.told.as_ref().is_some_and(|told| told.peer.is_some()),
             inbound_suite: stream.keys.inbound.map(|mark| mark.suite.name()),
             outbound_suite: stream.keys.outbound.map(|mark| mark.suite.name()),
             dscp: stream.asked.dscp,

@@ -137,10 +137,11 @@ impl Registry {
         Some((other, self.terminations.get(&other)?))
     }
 
-    /// What a stream of a termination faces at the other side.
+    /// What a stream of a termination faces at the other side, unless that is still on its way to the worker.
     pub(super) fn facing(&self, id: TerminationId, stream: StreamId) -> Option<Facing> {
         let (_, other) = self.opposite(id)?;
-        Some(other.streams[other.find(stream)?].facing())
+        let namesake = &other.streams[other.find(stream)?];
+        namesake.origin.is_none().then(|| namesake.facing())
     }
 
     /// A new, empty context.

@@ -87,6 +87,28 @@ impl<O: PortOpener> Sockets<O> {
         self.realms.rest(held.taken, now_ms.saturating_add(self.reuse_delay_ms));
     }
 
+    /// Reserves all ports for another worker, or none.
+    pub(super) fn reserve_all(&mut self, worker: usize, all: &[Held]) -> io::Result<()> {
+        let ports = || all.iter().flat_map(|held| held.handles).flatten();
+        for (done, port) in ports().enumerate() {
+            if let Err(error) = self.opener.reserve(worker, port) {
+                ports().take(done).for_each(|port| self.opener.withdraw(worker, port));
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// A worker reaps from these ports no more, or will not after all.
+    pub(super) fn withdraw(&mut self, worker: usize, held: Held) {
+        held.handles.into_iter().flatten().for_each(|port| self.opener.withdraw(worker, port));
+    }
+
+    /// The worker that these ports were reserved for reaps from them now.
+    pub(super) fn admit(&mut self, worker: usize, held: Held) {
+        held.handles.into_iter().flatten().for_each(|port| self.opener.admit(worker, port));
+    }
+
     /// Changes the code point of what is sent from these ports.
     pub(super) fn tune(&mut self, held: Held, dscp: u8) -> io::Result<()> {
         held.handles.into_iter().flatten().try_for_each(|port| self.opener.tune(port, PortOptions { dscp }))

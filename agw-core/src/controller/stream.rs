@@ -4,6 +4,7 @@
 
 use super::config::LatchPolicy;
 use super::keys::{KeyMarks, Sessions};
+use super::moving::Whereabouts;
 use super::sockets::Held;
 use crate::command::order::{FlowId, FlowPlan, Latching, PortBinding, Treatment};
 use crate::model::{
@@ -54,7 +55,12 @@ pub(super) struct Stream {
     pub(super) latching: bool,
     /// What was learned is to be learned anew, with the next plan.
     pub(super) relearn: bool,
+    /// What was learned is worth nothing; matters only to a flow that is on its way.
+    pub(super) unlearn: bool,
+    /// Its place at the worker of its context.
     pub(super) flow: FlowId,
+    /// Where its flow comes from, while it is on its way to that place.
+    pub(super) origin: Option<Whereabouts>,
     pub(super) held: Held,
     pub(super) ports: [Option<PortBinding>; 2],
     /// What the worker was told last; `None`: nothing yet.
@@ -92,7 +98,10 @@ impl Stream {
     pub(super) fn signal_latching(&mut self, action: Option<LatchAction>) {
         match action {
             None => {}
-            Some(LatchAction::Off) => self.latching = false,
+            Some(LatchAction::Off) => {
+                self.latching = false;
+                self.unlearn = true;
+            }
             Some(LatchAction::Latch) => self.latching = true,
             Some(LatchAction::Relatch) => {
                 self.latching = true;
@@ -133,6 +142,7 @@ impl Stream {
             outbound: self.fresh.outbound.take(),
         };
         self.relearn = false;
+        self.unlearn = false;
         // `Again` has its effect once; afterwards the worker goes on as after `Once`.
         let latching = match shape.latching {
             Latching::Again => Latching::Once,

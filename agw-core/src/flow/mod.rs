@@ -113,6 +113,11 @@ impl Flow {
         self.obey_plan();
     }
 
+    /// Nothing has been learned of the peer's addresses.
+    pub(crate) fn forget_learned(&mut self) {
+        self.latches = Default::default();
+    }
+
     fn obey_plan(&mut self) {
         for latch in &mut self.latches {
             latch.install(self.plan.latching);
@@ -301,5 +306,19 @@ impl Flow {
             delay_ms: self.round_trip.delay_ms(),
             discarded: self.discarded,
         }
+    }
+}
+
+#[cfg(test)]
+impl Flow {
+    /// As if the peer's address had been learned.
+    pub(crate) fn teach(&mut self, component: Component, source: SocketAddr) {
+        self.latches[component.index()].install(Latching::Again);
+        self.latches[component.index()].learn(source);
+    }
+
+    /// What was learned of the peer's address.
+    pub(crate) fn learned(&self, component: Component) -> Option<SocketAddr> {
+        self.latches[component.index()].learned()
     }
 }

@@ -4,6 +4,8 @@ mod churn;
 mod commands;
 mod faults;
 mod fixed;
+mod moving;
+
 mod random;
 mod secure;
 
@@ -30,7 +32,10 @@ pub(super) fn key(text: &str) -> CryptoAttribute {
 /// An open port as the opener knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OpenPort {
-    pub(super) worker: usize,
+    /// Who reaps from it; nobody while it changes hands.
+    pub(super) worker: Option<usize>,
+    /// Who may be admitted to it.
+    pub(super) reserved: Vec<usize>,
     pub(super) key: PortKey,
     pub(super) local: SocketAddr,
     pub(super) dscp: u8,
@@ -46,6 +51,8 @@ pub(super) struct Recorder {
     pub(super) fail_open_after: Option<(usize, i32)>,
     /// So many tunings succeed before one fails.
     pub(super) fail_tune_after: Option<usize>,
+    /// So many reservations succeed before one fails.
+    pub(super) fail_reserve_after: Option<usize>,
     pub(super) wakes: Vec<usize>,
 }
 
@@ -76,7 +83,10 @@ impl PortOpener for Recorder {
         }
         assert!(self.open.values().all(|port| port.local != local), "{local} is opened twice");
         self.last_handle += 1;
-        self.open.insert(self.last_handle, OpenPort { worker, key, local, dscp: options.dscp });
+        self.open.insert(
+            self.last_handle,
+            OpenPort { worker: Some(worker), reserved: Vec::new(), key, local, dscp: options.dscp },
+        );
         Ok(PortHandle(self.last_handle))
     }
 
@@ -88,17 +98,33 @@ impl PortOpener for Recorder {
         Ok(())
     }
 
-    fn reserve(&mut self, _worker: usize, _port: PortHandle) -> io::Result<()> {
+    fn reserve(&mut self, worker: usize, port: PortHandle) -> io::Result<()> {
+        if due(&mut self.fail_reserve_after, |left| left).is_some() {
+            return Err(io::Error::from_raw_os_error(libc::ENOMEM));
+        }
+        let port = self.open.get_mut(&port.0).expect("an open port");
+        assert!(port.worker != Some(worker) && !port.reserved.contains(&worker), "it has it already");
+        port.reserved.push(worker);
         Ok(())
     }
 
-    fn withdraw(&mut self, _worker: usize, _port: PortHandle) {}
+    fn withdraw(&mut self, worker: usize, port: PortHandle) {
+        let port = self.open.get_mut(&port.0).expect("an open port");
+        match port.reserved.iter().position(|reserved| *reserved == worker) {
+            Some(at) => drop(port.reserved.remove(at)),
+            None => assert_eq!(port.worker.take(), Some(worker), "it reaps from it"),
+        }
+    }
 
-    fn admit(&mut self, _worker: usize, _port: PortHandle) {}
+    fn admit(&mut self, worker: usize, port: PortHandle) {
+        let port = self.open.get_mut(&port.0).expect("an open port");
+        assert_eq!((port.worker, std::mem::take(&mut port.reserved)), (None, vec![worker]));
+        port.worker = Some(worker);
+    }
 
     fn close(&mut self, worker: usize, port: PortHandle) {
         let closed = self.open.remove(&port.0).expect("a port that is open, once");
-        assert_eq!(closed.worker, worker);
+        assert!(closed.worker == Some(worker) || closed.reserved == [worker], "{closed:?} by {worker}");
     }
 
     fn wake(&mut self, worker: usize) {
@@ -130,6 +156,8 @@ impl PretendWorker {
         let answer = match order {
             Order::Install(id, flow) => {
                 self.installed += 1;
+                let peer_is_there = flow.plan.peer.is_none_or(|peer| self.flows.contains_key(&peer));
+                assert!(peer_is_there, "nobody comes to face a flow that is not there");
                 assert!(self.flows.insert(id, flow).is_none(), "the place was not free");
                 Answer::Done(ticket, None)
             }
@@ -246,10 +274,17 @@ impl Bench {
         self.execute(Command::Modify { termination, streams: vec![(StreamId(1), spec)] }).map(view)
     }
 
-    /// Lets the workers obey and drains what comes of it.
+    /// Lets the workers obey and drains what comes of it, until nothing more is ordered.
     pub(super) fn turn(&mut self) -> Vec<Event> {
-        self.workers.iter_mut().for_each(PretendWorker::obey_all);
-        self.events()
+        let mut events = Vec::new();
+        for _ in 0..8 {
+            self.workers.iter_mut().for_each(PretendWorker::obey_all);
+            events.extend(self.events());
+            if self.workers.iter().all(|worker| worker.link.orders.is_empty()) {
+                return events;
+            }
+        }
+        panic!("orders without end");
     }
 
     pub(super) fn events(&mut self) -> Vec<Event> {
@@ -302,6 +337,8 @@ impl Bench {
         assert!(self.controller.registry.terminations().is_empty());
         assert!(self.controller.registry.empty_contexts().is_empty());
         assert!(self.workers.iter().all(|worker| worker.flows.is_empty()));
+        assert!(self.controller.passages.is_empty());
+        assert!(self.controller.outstanding_by_worker().iter().all(|orders| *orders == 0));
     }
 }
 

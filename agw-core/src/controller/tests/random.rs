@@ -12,7 +12,10 @@ enum Step {
     RemoveContext(usize),
     Read(usize),
     FailOpen(usize),
+    FailReserve(usize),
     Obey(usize),
+    ObeyOne(usize),
+    Hear,
     Wait(u64),
 }
 
@@ -26,29 +29,60 @@ struct Kind {
     dscp: u8,
 }
 
+/// Mostly what can be joined.
+const LIKELY_TRANSPORTS: [usize; 9] = [0, 1, 2, 3, 2, 3, 0, 2, 4];
+
 fn kind() -> impl Strategy<Value = Kind> {
-    (0..5_usize, any::<bool>(), any::<bool>(), 0..3_usize, 0..6_usize, 0..66_u8)
-        .prop_map(|(transport, core, v6, rtcp, keys, dscp)| Kind { transport, core, v6, rtcp, keys, dscp })
+    (
+        prop::sample::select(&LIKELY_TRANSPORTS[..]),
+        any::<bool>(),
+        any::<bool>(),
+        0..3_usize,
+        0..6_usize,
+        0..66_u8,
+    )
+        .prop_map(|(transport, core, v6, rtcp, keys, dscp)| Kind {
+            transport,
+            core,
+            v6,
+            rtcp,
+            keys,
+            dscp,
+        })
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let streams = || prop::collection::vec((1..4_u16, kind()), 0..4);
+    let distinct = || prop::collection::btree_map(1..4_u16, kind(), 0..4);
+    let streams = || {
+        (distinct(), prop::bool::weighted(0.05)).prop_map(|(streams, twice)| {
+            let mut streams: Vec<(u16, Kind)> = streams.into_iter().collect();
+            let again = streams.first().copied().filter(|_| twice);
+            streams.extend(again);
+            streams
+        })
+    };
     prop_oneof![
-        3 => Just(Step::Create),
+        2 => Just(Step::Create),
         6 => (any::<usize>(), streams()).prop_map(|(context, streams)| Step::Add { context, streams }),
         4 => (any::<usize>(), streams()).prop_map(|(termination, streams)| Step::Modify { termination, streams }),
-        3 => (any::<usize>(), any::<usize>()).prop_map(|(termination, context)| Step::Move { termination, context }),
+        8 => (any::<usize>(), any::<usize>()).prop_map(|(termination, context)| Step::Move { termination, context }),
         2 => any::<usize>().prop_map(Step::Subtract),
         1 => any::<usize>().prop_map(Step::RemoveContext),
-        1 => any::<usize>().prop_map(Step::Read),
+        2 => any::<usize>().prop_map(Step::Read),
         1 => (0..8_usize).prop_map(Step::FailOpen),
+        1 => (0..4_usize).prop_map(Step::FailReserve),
         3 => any::<usize>().prop_map(Step::Obey),
+        3 => any::<usize>().prop_map(Step::ObeyOne),
+        2 => Just(Step::Hear),
         1 => (0..3_000_u64).prop_map(Step::Wait),
     ]
 }
 
 fn spec_of(kind: Kind) -> StreamSpec {
+    // Seldom a key where there can be none.
+    let secure = matches!(kind.transport, 2 | 3) || kind.dscp == 1;
     let (local, remote) = match kind.keys {
+        _ if !secure => (None, None),
         0 => (Some(KEY_1), None),
         1 => (None, Some(KEY_2)),
         2 => (Some(KEY_1), Some(KEY_2)),
@@ -60,6 +94,7 @@ fn spec_of(kind: Kind) -> StreamSpec {
         family: Some(if kind.v6 { Family::V6 } else { Family::V4 }),
         rtcp: [RtcpPorts::Pair, RtcpPorts::Mux, RtcpPorts::None][kind.rtcp],
         dscp: Some(kind.dscp),
+        mode: [Mode::SendReceive, Mode::SendOnly, Mode::ReceiveOnly][usize::from(kind.dscp % 3)],
         ..keyed(if kind.core { "core" } else { "access" }, local, remote)
     }
 }
@@ -71,17 +106,20 @@ struct Run {
     bench: Bench,
     model: Model,
     awaited: Option<Ticket>,
+    done: Option<Ticket>,
 }
+
+const WORKERS: usize = 3;
 
 impl Run {
     fn pick_context(&self, at: usize) -> ContextId {
-        // Sometimes one that does not exist.
-        self.model.keys().nth(at % (self.model.len() + 1)).copied().unwrap_or(ContextId(77_777))
+        let all: Vec<ContextId> = self.model.keys().copied().collect();
+        pick(&all, at).unwrap_or(ContextId(77_777))
     }
 
     fn pick_termination(&self, at: usize) -> TerminationId {
         let all: Vec<TerminationId> = self.model.values().flat_map(|found| found.keys().copied()).collect();
-        all.get(at % (all.len() + 1)).copied().unwrap_or(TerminationId(77_777))
+        pick(&all, at).unwrap_or(TerminationId(77_777))
     }
 
     fn home(&self, termination: TerminationId) -> ContextId {
@@ -114,8 +152,20 @@ impl Run {
                 self.bench.controller.opener_mut().fail_open_after = Some((after, libc::EMFILE));
                 return;
             }
+            Step::FailReserve(after) => {
+                self.bench.controller.opener_mut().fail_reserve_after = Some(after);
+                return;
+            }
             Step::Obey(worker) => {
-                self.bench.workers[worker % 2].obey_all();
+                self.bench.workers[worker % WORKERS].obey_all();
+                self.hear();
+                return;
+            }
+            Step::ObeyOne(worker) => {
+                self.bench.workers[worker % WORKERS].obey_one();
+                return;
+            }
+            Step::Hear => {
                 self.hear();
                 return;
             }
@@ -172,8 +222,34 @@ impl Run {
         for event in self.bench.events() {
             if let Event::Done(ticket) = event {
                 assert!(Some(ticket) <= self.awaited, "done before it was asked");
+                self.done = Some(ticket);
             }
         }
+        if self.awaited == self.done {
+            self.check_workers();
+        }
+    }
+
+    /// All that was ordered has been done: each flow is at the worker of its context, and that reaps from its ports.
+    fn check_workers(&self) {
+        let registry = &self.bench.controller.registry;
+        for termination in registry.terminations().values() {
+            let worker = registry.context(termination.context).unwrap().worker;
+            for stream in &termination.streams {
+                let plan = &self.bench.workers[worker.unwrap()].flows[&stream.flow].plan;
+                for binding in plan.ports.into_iter().flatten() {
+                    let port = &self.bench.controller.opener().open[&binding.handle.0];
+                    assert_eq!((port.worker, port.reserved.as_slice()), (worker, [].as_slice()));
+                }
+                assert_eq!(plan.mode, stream.asked.mode);
+                assert_eq!(plan.inbound.is_some(), stream.keys.inbound.is_some());
+                assert_eq!(plan.outbound.is_some(), stream.keys.outbound.is_some());
+            }
+        }
+        assert!(self.bench.controller.passages.is_empty());
+        let streams = registry.terminations().values().map(|found| found.streams.len()).sum::<usize>();
+        let running = self.bench.workers.iter().map(|worker| worker.flows.len()).sum::<usize>();
+        assert_eq!(running, streams);
     }
 
     fn check(&self) {
@@ -199,6 +275,12 @@ impl Run {
     }
 }
 
+/// One of all; seldom one that does not exist.
+fn pick<T: Copy>(all: &[T], at: usize) -> Option<T> {
+    let unknown = at.is_multiple_of(16) || all.is_empty();
+    (!unknown).then(|| all[at / 16 % all.len()])
+}
+
 fn specs(streams: &[(u16, Kind)]) -> Vec<(StreamId, StreamSpec)> {
     streams.iter().map(|(id, kind)| (StreamId(*id), spec_of(*kind))).collect()
 }
@@ -207,17 +289,25 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_commanded_the_controller_agrees_with_a_naive_model(steps in prop::collection::vec(step(), 1..60)) {
-        let bench = Bench::with_rings(2, 64, |config| {
+    fn whatever_is_commanded_the_controller_agrees_with_a_naive_model(steps in prop::collection::vec(step(), 1..120)) {
+        let bench = Bench::with_rings(WORKERS, 64, |config| {
             config.realms[0] = realm("access", Leg::Access, &["127.0.0.1", "::1"], (10_000, 10_019));
         });
-        let mut run = Run { bench, model: Model::new(), awaited: None };
+        let mut run = Run { bench, model: Model::new(), awaited: None, done: None };
+        // Something to begin with, on every worker.
+        let kind = Kind { transport: 2, core: false, v6: false, rtcp: 1, keys: 0, dscp: 0 };
+        for context in 0..2 * WORKERS {
+            run.step(Step::Create);
+            run.step(Step::Add { context: 16 * context + 1, streams: vec![(1, Kind { core: context % 2 == 1, ..kind })] });
+        }
         for step in steps {
             run.step(step);
             run.check();
         }
         run.bench.controller.opener_mut().fail_open_after = None;
+        run.hear();
         run.bench.turn();
+        run.check_workers();
         for context in run.model.keys().copied().collect::<Vec<_>>() {
             run.bench.execute(Command::RemoveContext(context)).unwrap();
             run.bench.turn();
