@@ -17,6 +17,11 @@ use std::time::Duration;
 /// The loss that a search for the highest rate allows, unless told otherwise.
 const SEARCH_LOSS: f64 = 0.001;
 
+/// The part of a set-up run that is not counted.
+const WARM_UP_S: f64 = 2.0;
+/// The same when memory is compared: LONG-TIMER of H.248.1 Annex D, 30 s, and some.
+const WATCHED_WARM_UP_S: f64 = 40.0;
+
 /// Load against media gateways. Exit code 0 only when the asked-for bound held and the generator itself kept up.
 #[derive(Debug, Parser)]
 #[command(name = "agw-loadtest", version)]
@@ -155,9 +160,10 @@ pub(crate) struct SetupArguments {
     /// How long
     #[arg(long, default_value_t = 10.0, value_parser = seconds)]
     seconds: f64,
-    /// A first part that is not counted, in seconds
-    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
-    warm_up: f64,
+    /// A first part that is not counted, in seconds [default: 2, or 40 with --pid: a gateway keeps its replies for half a
+    /// minute, so its memory grows that long]
+    #[arg(long, value_parser = seconds)]
+    warm_up: Option<f64>,
     /// Set-ups and tear-downs in progress at once
     #[arg(long, default_value_t = 64, value_parser = window)]
     window: usize,
@@ -183,7 +189,11 @@ impl SetupArguments {
             gateway: self.gateway,
             per_second: self.rate,
             duration: Duration::from_secs_f64(self.seconds),
-            warm_up: Duration::from_secs_f64(self.warm_up),
+            warm_up: Duration::from_secs_f64(self.warm_up.unwrap_or(if self.pid.is_some() {
+                WATCHED_WARM_UP_S
+            } else {
+                WARM_UP_S
+            })),
             window: self.window,
             hold: self.hold,
             suite: (!self.plain).then_some(self.suite),
