@@ -299,6 +299,7 @@ impl Executor {
         caller: Caller,
     ) -> Result<Plan, ErrorDescriptor> {
         refuse_unknown(request)?;
+        request.audit.as_ref().map_or(Ok(()), audit::check_names)?;
         let current = id.and_then(|id| self.view.termination(id));
         let interface = current.map(|termination| &termination.interface).or(interface);
         let rules = Rules {
@@ -363,9 +364,18 @@ impl Executor {
         }
         let mut answer = Answer { audit, statistics: None };
         if let Some(asked) = &request.audit {
-            let more = self.audit_value(id, asked, gateway)?;
-            answer.audit.extend(more.audit);
-            answer.statistics = more.statistics;
+            // The names were checked with the plan. What still cannot be said takes nothing back of what was done.
+            match self.audit_value(id, asked, gateway) {
+                Ok(more) => {
+                    answer.audit.extend(more.audit);
+                    answer.statistics = more.statistics;
+                }
+                Err(Stop::Refused(error)) => answer.audit.push(AuditReturn::Error(error)),
+                Err(Stop::Blocked) => {
+                    let busy = ErrorDescriptor::new(ErrorCode::INSUFFICIENT_RESOURCES);
+                    answer.audit.push(AuditReturn::Error(busy));
+                }
+            }
         }
         Ok(answer)
     }

@@ -24,6 +24,24 @@ pub(super) fn wanted_statistics(audit: &AuditDescriptor) -> Result<Option<Wanted
     Ok((!names.is_empty()).then_some(Wanted::These(names)))
 }
 
+/// Whether everything that an Audit of an Add, Modify or Move names can be said at all; asked before anything is done (IQ-4).
+///
+/// # Errors
+/// 440, 451, 452, 453, 512, 513, 532.
+pub(super) fn check_names(audit: &AuditDescriptor) -> Result<(), ErrorDescriptor> {
+    for item in &audit.items {
+        match item {
+            AuditItem::Statistic(name) => package::statistic(name).map(|_| ())?,
+            AuditItem::Event { event, .. } => package::event(event).map(|_| ())?,
+            AuditItem::Signal { signal, .. } => package::signal(signal).map(|_| ())?,
+            AuditItem::Package(wanted) => one_package(wanted).map(|_| ())?,
+            AuditItem::DigitMap(name) => return Err(no_such(name)),
+            AuditItem::Media(_) | AuditItem::Descriptor(_) | AuditItem::BufferedEvent { .. } => {}
+        }
+    }
+    Ok(())
+}
+
 /// The Packages descriptor.
 pub(super) fn packages() -> AuditReturn {
     AuditReturn::Packages(

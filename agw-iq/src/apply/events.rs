@@ -160,6 +160,14 @@ impl Executor {
         None
     }
 
+    /// Whether what was to be told still concerns something: its termination is there and still listens.
+    pub(crate) fn is_current(&self, notification: &Notification) -> bool {
+        let termination = self.view.termination(notification.id);
+        termination.is_some_and(|termination| {
+            termination.events.as_ref().is_some_and(|active| active.request == notification.request)
+        })
+    }
+
     /// A worker noticed something; what the controller wants to hear of it.
     pub(crate) fn noticed(&mut self, notice: &Notice) -> Option<Notification> {
         let (direction, state) = match notice.what {

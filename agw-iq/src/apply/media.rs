@@ -7,6 +7,7 @@
 use crate::ast::ErrorDescriptor;
 use crate::errors::ErrorCode;
 use crate::sdp::{self, Group, Media, Port, Rtcp};
+use crate::secret::redact;
 use agw_core::model::{CryptoAttribute, Family, Transport};
 use std::net::IpAddr;
 
@@ -74,7 +75,7 @@ pub(super) fn terms(group: &Group) -> Result<Terms, ErrorDescriptor> {
         [_, second, ..] => return Err(unsupported(format!("second media line m={}", second.kind))),
     };
     if !MEDIA_TYPES.iter().any(|known| media.kind.eq_ignore_ascii_case(known)) {
-        let text = format!("m={}", media.kind);
+        let text = redact(&format!("m={}", media.kind));
         return Err(ErrorDescriptor::with_text(ErrorCode::UNSUPPORTED_MEDIA_TYPE, text));
     }
     if media.port_count.is_some_and(|count| count != 1) {
@@ -94,8 +95,9 @@ pub(super) fn terms(group: &Group) -> Result<Terms, ErrorDescriptor> {
     })
 }
 
-pub(super) fn unsupported(text: impl Into<String>) -> ErrorDescriptor {
-    ErrorDescriptor::with_text(ErrorCode::UNSUPPORTED_VALUE, text)
+/// Error 449. Whatever the text repeats of the description, keys in it are blanked.
+pub(super) fn unsupported(text: impl AsRef<str>) -> ErrorDescriptor {
+    ErrorDescriptor::with_text(ErrorCode::UNSUPPORTED_VALUE, redact(text.as_ref()))
 }
 
 fn transport(proto: &str) -> Result<Transport, ErrorDescriptor> {
@@ -149,7 +151,7 @@ fn crypto(media: &Media, transport: Transport) -> Result<Option<CryptoAttribute>
     let shown = || line.split(' ').take(2).collect::<Vec<_>>().join(" ");
     match CryptoAttribute::parse(line) {
         Ok(attribute) => Ok(Some(attribute)),
-        Err(error) => Err(unsupported(crate::secret::redact(&format!("a=crypto:{}: {error}", shown())))),
+        Err(error) => Err(unsupported(redact(&format!("a=crypto:{}: {error}", shown())))),
     }
 }
 
@@ -202,7 +204,7 @@ pub(super) fn unfilled(group: &Group, rtcp_port: bool) -> Option<String> {
             sdp::Line::Connection(_) | sdp::Line::Other { .. } => false,
         };
         if open {
-            return Some(crate::secret::redact(&line.to_string()));
+            return Some(redact(&line.to_string()));
         }
     }
     let media = group

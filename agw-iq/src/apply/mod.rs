@@ -104,6 +104,8 @@ pub(crate) struct Execution {
     first_reply: usize,
     /// What is left of a wildcard.
     targets: Option<VecDeque<model::TerminationId>>,
+    /// What has failed of a wildcard so far.
+    refused: Option<ErrorDescriptor>,
     /// Where the one reply of a `W-` command stands.
     union: Option<(usize, usize)>,
     replies: Vec<ActionReply>,
@@ -126,6 +128,7 @@ impl Execution {
             here: None,
             first_reply: 0,
             targets: None,
+            refused: None,
             union: None,
             replies: Vec::new(),
             gathers: Gathers::default(),
@@ -449,7 +452,6 @@ impl Executor {
         budget: &mut usize,
     ) -> Result<(), Stop> {
         let verb = command.command.verb();
-        let mut refused = None;
         while let Some(id) = e.targets.as_ref().and_then(|targets| targets.front().copied()) {
             if *budget == 0 && e.last_ticket.is_some() {
                 return Err(Stop::Blocked);
@@ -490,11 +492,11 @@ impl Executor {
                         Stop::Blocked => ErrorDescriptor::new(ErrorCode::INSUFFICIENT_RESOURCES),
                     };
                     self.answer_failure(verb, place, &error, e);
-                    refused.get_or_insert(error);
+                    e.refused.get_or_insert(error);
                 }
             }
         }
-        refused.map_or(Ok(()), |error| Err(error.into()))
+        e.refused.take().map_or(Ok(()), |error| Err(error.into()))
     }
 
     fn answer(&mut self, verb: Verb, place: (ContextId, TerminationId), answer: Answer, e: &mut Execution) {

@@ -172,7 +172,12 @@ impl MediaGateway {
         let result = service_change_result(body);
         if self.association.answered(now, &result, &mut self.random) {
             for notification in std::mem::take(&mut self.unsent) {
-                self.notify(now, notification);
+                if self.executor.is_current(&notification) {
+                    self.notify(now, notification);
+                } else {
+                    self.counters.notifies_dropped += 1;
+                    self.after_notify(now, &notification, None);
+                }
             }
         } else {
             self.close_unused_connections();

@@ -106,7 +106,7 @@ impl<T> Outbound<T> {
 
     /// A reply has come; `None` when nothing was asked under this number of that peer.
     pub(crate) fn answered(&mut self, now: Now, id: TransactionId, from: IpAddr) -> Option<Answered<T>> {
-        self.sent.get(&id).filter(|sent| sent.to.address.ip() == from)?;
+        self.sent.get(&id).filter(|sent| is_from(sent.to, from))?;
         let sent = self.take(id)?;
         let after = now.saturating_sub(sent.first_sent);
         if sent.sends == 1 && sent.pendings == 0 {
@@ -117,7 +117,7 @@ impl<T> Outbound<T> {
 
     /// `Pending` has come. Returns how often it came for this request, 0 when nothing was asked.
     pub(crate) fn pending(&mut self, now: Now, id: TransactionId, from: IpAddr) -> u32 {
-        let Some(sent) = self.sent.get_mut(&id).filter(|sent| sent.to.address.ip() == from) else { return 0 };
+        let Some(sent) = self.sent.get_mut(&id).filter(|sent| is_from(sent.to, from)) else { return 0 };
         sent.pendings += 1;
         let limit = sent.first_sent + self.limits.give_up_after;
         let timer = (now + self.limits.after_pending).min(limit.max(now));
@@ -168,14 +168,20 @@ impl<T> Outbound<T> {
     }
 
     fn estimate(&self, to: Peer) -> DelayEstimate {
-        self.estimates.get(&to.address.ip()).copied().unwrap_or_default()
+        self.estimates.get(&to.address.ip().to_canonical()).copied().unwrap_or_default()
     }
 
     fn learn(&mut self, from: IpAddr, delay: std::time::Duration) {
+        let from = from.to_canonical();
         if self.estimates.len() < MAX_ESTIMATES || self.estimates.contains_key(&from) {
             self.estimates.entry(from).or_default().measured(delay);
         }
     }
+}
+
+/// Whether an answer comes from the host that was asked. IPv4 written as IPv6 is looked through.
+fn is_from(asked: Peer, from: IpAddr) -> bool {
+    asked.address.ip().to_canonical() == from.to_canonical()
 }
 
 #[cfg(test)]

@@ -413,6 +413,19 @@ fn processing_stops_at_the_first_failure_and_what_came_before_stands() {
 }
 
 #[test]
+fn an_audit_that_names_nothing_is_refused_before_anything_is_done() {
+    let mut lab = Lab::new();
+    let local = "L{\nv=0\nc=IN IP4 $\nm=audio $ RTP/AVP 0\n}";
+    let add = |audit: &str| format!("C=${{A=ip/1/access/${{M{{ST=1{{{local}}}}},AT{{{audit}}}}}}}");
+    for (audit, code) in [("SA{rtp/foo}", 453), ("SA{foo/ps}", 440), ("E{g/foo}", 451), ("PG{foo-1}", 532)] {
+        assert_eq!(lab.error(&add(audit)).0, code, "{audit}");
+        assert_eq!((lab.iq.size(), lab.model.created), ((0, 0), 0), "{audit}");
+    }
+    let reply = lab.ask(&add("SA,PG"));
+    assert!(reply.contains("PG{g-1") && reply.contains("SA{nt/dur="), "{reply}");
+}
+
+#[test]
 fn a_context_emptied_by_a_refusal_goes() {
     let mut lab = Lab::new();
     let reply = lab.ask(&add("v=0\nc=IN IP6 $\nm=audio $ RTP/AVP 0"));
