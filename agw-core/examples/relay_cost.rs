@@ -60,7 +60,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     socket2::SockRef::from(&sink).set_recv_buffer_size(8 << 20)?;
     let phone = UdpSocket::bind("127.0.0.3:0")?;
 
-    let setup = EpollSetup { workers: 1, addresses: 2, descriptors: 65_536, tick_us };
+    let setup = EpollSetup {
+        workers: 1,
+        addresses: 2,
+        descriptors: 65_536,
+        companions: argument(5, 4096) as usize,
+        tick_us,
+    };
     let (mut ports, mut ios) = epoll::open(&setup)?;
     let (mut orders, order_end) = RingBuffer::new(4096);
     let (answer_end, mut answers) = RingBuffer::new(8192);
@@ -121,7 +127,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
         drained += ring.receive(&sink)?;
-        if offered < pps / 2 {
+        if offered % 1024 < 64 {
+            ports.tend();
+        }
+        if offered < pps * 3 / 2 {
             start = sent(&relayed);
         }
         std::hint::spin_loop();

@@ -203,4 +203,8 @@ pub trait PortOpener {
 
     /// Wakes a worker that may be waiting in `reap`, because an order is there.
     fn wake(&mut self, worker: usize);
+
+    /// Does what the workers have wished for since the last call, such as cheaper ways to send. To be called a few times a second;
+    /// nothing but cost depends on it.
+    fn tend(&mut self) {}
 }

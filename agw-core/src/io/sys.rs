@@ -179,6 +179,17 @@ pub fn send_to(socket: RawFd, datagram: &[u8], to: SocketAddr) -> io::Result<()>
     checked_len(result).map(|_| ())
 }
 
+/// Sends one datagram through a connected socket without waiting.
+///
+/// # Errors
+/// What the system says; also what it has heard of an earlier datagram, and then this one was not sent.
+pub fn send(socket: RawFd, datagram: &[u8]) -> io::Result<()> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: the datagram is valid for reads of its length.
+    let result = unsafe { libc::send(socket, datagram.as_ptr().cast(), datagram.len(), flags) };
+    checked_len(result).map(|_| ())
+}
+
 /// Room for control messages, aligned as the kernel wants it.
 #[repr(C, align(8))]
 #[derive(Clone, Copy)]

@@ -375,3 +375,72 @@ pub(crate) fn a_waiting_worker_is_woken_for_an_order(rig: &mut Rig<Epoll>) {
     rig.worker.turn(Duration::from_secs(10)).unwrap();
     assert!(began.elapsed() < Duration::from_secs(5));
 }
+
+pub(crate) fn a_steady_port_gets_a_companion_that_hides_nobody(rig: &mut Rig<Epoll>) {
+    let call = rig.call(Plain, Plain);
+    let mut sequence = 0;
+    let mut talk = |rig: &mut Rig<Epoll>, packets: usize| {
+        for _ in 0..packets {
+            sequence += 1;
+            Host::send(&call.ue, call.access.rtp, &rtp(1, sequence, b"up"));
+            Host::send(&call.far, call.core.rtp, &rtp(2, sequence, b"down"));
+            rig.run();
+            rig.ground.ports().tend();
+        }
+        let heard = [&call.far, &call.ue].map(|host| drain(host).len());
+        assert_eq!(heard, [packets; 2]);
+    };
+    talk(rig, 63);
+    assert_eq!(rig.ground.ports().companions(), 0);
+    talk(rig, 20);
+    assert_eq!(rig.ground.ports().companions(), 2, "one for each side that is steady");
+
+    // Strangers reach the port as before, and are counted; RTCP goes its own way.
+    let stranger = rig.ground.host(Family::V4);
+    Host::send(&stranger, call.access.rtp, &rtp(1, 9, b"mine"));
+    Host::send(&stranger, call.core.rtp, &rtp(2, 9, b"mine"));
+    Host::send(&call.ue_rtcp, call.access.rtcp, &sender_report(1));
+    rig.run();
+    assert_eq!(rig.dropped(Leg::Access, DropReason::Source), 1);
+    assert_eq!(rig.dropped(Leg::Core, DropReason::Source), 1);
+    assert_eq!(drain(&call.far_rtcp), [sender_report(1)]);
+
+    // Nobody else can take the port, though two sockets are bound to it.
+    assert!(std::net::UdpSocket::bind(call.access.rtp).is_err());
+
+    // The peer moves: what is sent follows at once, and the companion follows when it is steady again.
+    let moved = rig.ground.host(Family::V4);
+    rig.change(call.access, |plan| plan.remote[0] = Some(moved.address()));
+    for n in 0..100 {
+        Host::send(&call.far, call.core.rtp, &rtp(2, 1000 + n, b"down"));
+        Host::send(&moved, call.access.rtp, &rtp(1, 1000 + n, b"up"));
+        rig.run();
+        rig.ground.ports().tend();
+    }
+    assert_eq!((drain(&moved).len(), drain(&call.far).len(), drain(&call.ue).len()), (100, 100, 0));
+    assert_eq!(rig.ground.ports().companions(), 2);
+
+    // Nobody listens there any more: the errors that come back cost no packet of those that are sent.
+    drop(moved);
+    for n in 0..10 {
+        Host::send(&call.far, call.core.rtp, &rtp(2, 2000 + n, b"down"));
+        rig.run();
+    }
+    assert_eq!(rig.dropped(Leg::Core, DropReason::SendFailed), 0);
+
+    // A flood overflows the companion's queue, and that is counted too.
+    for n in 0..2000 {
+        Host::send(&call.far, call.core.rtp, &rtp(2, 3000 + n, &[0; 160]));
+    }
+    for _ in 0..100 {
+        rig.run();
+    }
+    rig.remove(call.access);
+    rig.remove(call.core);
+    rig.run();
+    assert_eq!(rig.ground.ports().companions(), 0);
+    assert!(rig.dropped(Leg::Core, DropReason::ReceiveOverflow) > 0);
+    let received = rig.received(Leg::Core, PacketKind::Rtp) + rig.received(Leg::Core, PacketKind::Other);
+    assert_eq!(received, 83 + 1 + 100 + 10 + 2000);
+    rig.check_sums();
+}

@@ -90,6 +90,11 @@ fn a_waiting_worker_is_woken_for_an_order() {
 }
 
 #[test]
+fn a_steady_port_gets_a_companion_that_hides_nobody() {
+    control::a_steady_port_gets_a_companion_that_hides_nobody(&mut Rig::<Epoll>::new());
+}
+
+#[test]
 fn traffic_at_random_leaves_nothing_behind() {
     for seed in 1..=20 {
         chaos::traffic_at_random_leaves_nothing_behind(seed);

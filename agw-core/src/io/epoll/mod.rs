@@ -1,0 +1,128 @@
+//! The backend that works everywhere: one UDP socket per port, one epoll instance per worker.
+//!
+//! A gateway has thousands of ports and seldom more than one packet waiting on each, so what is saved must be saved across
+//! ports: while traffic flows a worker is not woken by packets but rests until its next tick, then takes what has come on all
+//! ports ([`EpollIo`]). Sending costs most of what a packet costs, and a connected socket sends for a fifth less; but a connected
+//! socket alone would answer strangers with ICMP and hide them from our counters (RLY-3). So a port keeps its unconnected
+//! socket for ever, and once it has sent to one address for a while it gets a second, connected one beside it, its *companion*
+//! ([`EpollPorts`]): the kernel then gives it the packets of that one peer and those of everybody else to the first, and the worker reads both.
+//! Datagrams beyond the MTU are fragmented by the kernel, and fragments put together by it (RLY-6).
+
+mod paths;
+mod ports;
+mod worker;
+
+pub use ports::EpollPorts;
+pub use worker::EpollIo;
+
+use super::PortHandle;
+use super::sys::{Epoll, Waker};
+use crate::command::order::PortKey;
+use std::io;
+use std::os::fd::{AsFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::time::Duration;
+
+/// What the waker is registered as; no port has this token, since no address has index 65535.
+const WAKER_TOKEN: u64 = u64::MAX;
+/// Descriptor numbers fit into a handle beside the count of its uses.
+const DESCRIPTOR_BITS: u32 = 22;
+
+/// How the backend is made.
+#[derive(Debug, Clone)]
+pub struct EpollSetup {
+    /// How many workers.
+    pub workers: usize,
+    /// How many local addresses there are: [`PortKey::address`] is below this, and below 65535.
+    pub addresses: usize,
+    /// Descriptor numbers are below this: the process's limit. At most 2^22.
+    pub descriptors: usize,
+    /// How many companions may be open: descriptors beyond those of the ports. 0: none, at a fifth more of cost per packet.
+    pub companions: usize,
+    /// How long a worker rests between batches while traffic flows, in microseconds; 0: it never rests, and each packet wakes it.
+    pub tick_us: u32,
+}
+
+/// What both sides see.
+#[derive(Debug)]
+struct Shared {
+    workers: Box<[Post]>,
+    /// By descriptor: how many datagrams of the socket's queue were reported lost. Written by the worker while the port is open, by the
+    /// control thread before and after.
+    reported: Box<[AtomicU32]>,
+    /// By local address: losses of ports that were closed before anybody reported them.
+    closed_losses: Box<[AtomicU64]>,
+}
+
+/// Where one worker waits.
+#[derive(Debug)]
+struct Post {
+    epoll: Epoll,
+    waker: Waker,
+    /// A wake-up is under way, so another is not needed.
+    waking: AtomicBool,
+}
+
+/// Makes the control side and one worker side per worker.
+///
+/// # Errors
+/// Out of descriptors.
+pub fn open(setup: &EpollSetup) -> io::Result<(EpollPorts, Vec<EpollIo>)> {
+    let post = |_| {
+        let post = Post { epoll: Epoll::new()?, waker: Waker::new()?, waking: AtomicBool::new(false) };
+        post.epoll.add(post.waker.as_fd(), WAKER_TOKEN, true)?;
+        Ok(post)
+    };
+    let descriptors = setup.descriptors.min(1 << DESCRIPTOR_BITS);
+    let shared = Arc::new(Shared {
+        workers: (0..setup.workers).map(post).collect::<io::Result<_>>()?,
+        reported: (0..descriptors).map(|_| AtomicU32::new(0)).collect(),
+        closed_losses: (0..setup.addresses).map(|_| AtomicU64::new(0)).collect(),
+    });
+    let tick = Duration::from_micros(u64::from(setup.tick_us));
+    let (mut desks, mut workers) = (Vec::new(), Vec::new());
+    for worker in 0..setup.workers {
+        let (desk, paths) = paths::open(if setup.companions > 0 { descriptors } else { 0 });
+        desks.push(desk);
+        workers.push(EpollIo::new(Arc::clone(&shared), worker, tick, paths));
+    }
+    Ok((EpollPorts::new(shared, desks, setup.companions), workers))
+}
+
+/// Address and port above, the descriptor below.
+fn token(key: PortKey, descriptor: RawFd) -> u64 {
+    u64::from(key.address) << 48 | u64::from(key.port) << 32 | descriptor as u64
+}
+
+fn from_token(token: u64) -> (PortKey, RawFd) {
+    let key = PortKey { address: (token >> 48) as u16, port: (token >> 32) as u16 };
+    (key, (token & 0x7fff_ffff) as RawFd)
+}
+
+/// The descriptor below, above it how often that was used for a port, so that a handle kept too long is known.
+const fn handle(descriptor: RawFd, use_count: u32) -> PortHandle {
+    PortHandle(descriptor as u32 | use_count << DESCRIPTOR_BITS)
+}
+
+const fn descriptor(handle: PortHandle) -> RawFd {
+    (handle.0 & ((1 << DESCRIPTOR_BITS) - 1)) as RawFd
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_brings_key_and_descriptor_back() {
+        let key = PortKey { address: 65_534, port: 65_535 };
+        assert_eq!(from_token(token(key, 1_048_575)), (key, 1_048_575));
+        assert_ne!(token(key, RawFd::MAX), WAKER_TOKEN);
+    }
+
+    #[test]
+    fn handles_of_one_descriptor_differ_by_their_use() {
+        assert_eq!(descriptor(handle(77, 3)), 77);
+        assert_ne!(handle(77, 3), handle(77, 4));
+    }
+}

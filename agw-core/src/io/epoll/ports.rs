@@ -1,0 +1,197 @@
+//! The control side: opens, tunes and closes sockets, and gives steady ports their companions.
+
+use super::paths::{Desk, Grant, Wish};
+use super::{Shared, descriptor, handle, token};
+use crate::command::order::PortKey;
+use crate::io::sys;
+use crate::io::{PortHandle, PortOpener, PortOptions};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// The most companions made in one go, so that the control thread is not held up.
+const COMPANIONS_AT_ONCE: usize = 64;
+
+/// Opens and closes ports.
+#[derive(Debug)]
+pub struct EpollPorts {
+    shared: Arc<Shared>,
+    /// By descriptor.
+    open: Vec<Place>,
+    /// By worker.
+    desks: Vec<Desk>,
+    companions: usize,
+    max_companions: usize,
+}
+
+/// What was known of a descriptor that was a port.
+#[derive(Debug, Default)]
+struct Place {
+    use_count: u32,
+    port: Option<OpenPort>,
+}
+
+#[derive(Debug)]
+struct OpenPort {
+    handle: PortHandle,
+    socket: Socket,
+    companion: Option<Socket>,
+    key: PortKey,
+    local: SocketAddr,
+    options: PortOptions,
+}
+
+fn not_found() -> io::Error {
+    io::Error::from(io::ErrorKind::NotFound)
+}
+
+impl EpollPorts {
+    pub(super) fn new(shared: Arc<Shared>, desks: Vec<Desk>, max_companions: usize) -> Self {
+        Self { shared, open: Vec::new(), desks, companions: 0, max_companions }
+    }
+
+    /// How many companions are open.
+    pub fn companions(&self) -> usize {
+        self.companions
+    }
+
+    fn port(&mut self, port: PortHandle) -> io::Result<&mut OpenPort> {
+        let place = self.open.get_mut(descriptor(port) as usize).and_then(|place| place.port.as_mut());
+        place.filter(|open| open.handle == port).ok_or_else(not_found)
+    }
+
+    /// A socket as every port has it, not yet bound.
+    fn socket(&self, local: SocketAddr, options: PortOptions) -> io::Result<Socket> {
+        let socket = Socket::new(Domain::for_address(local), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
+        let place = usize::try_from(socket.as_raw_fd()).ok();
+        let Some(reported) = place.and_then(|fd| self.shared.reported.get(fd)) else {
+            return Err(io::Error::other("more descriptors than the backend was made for"));
+        };
+        reported.store(0, Ordering::Relaxed);
+        let is_v6 = local.is_ipv6();
+        if is_v6 {
+            socket.set_only_v6(true)?;
+        }
+        sys::enable_overflow_count(&socket)?;
+        sys::enable_receive_time(&socket)?;
+        sys::allow_fragments(&socket, is_v6)?;
+        sys::set_dscp(&socket, is_v6, options.dscp)?;
+        Ok(socket)
+    }
+
+    /// Makes, or turns, the companion that a worker wishes for.
+    fn grant(&mut self, worker: usize, wish: Wish) -> io::Result<RawFd> {
+        let full = self.companions >= self.max_companions;
+        let port = self.port(wish.port)?;
+        if let Some(companion) = &port.companion {
+            companion.connect(&wish.to.into())?;
+            return Ok(companion.as_raw_fd());
+        }
+        if full {
+            return Err(io::Error::from(io::ErrorKind::QuotaExceeded));
+        }
+        let (local, options, key) = (port.local, port.options, port.key);
+        let companion = self.socket(local, options)?;
+        let shared = Arc::clone(&self.shared);
+        let post = shared.workers.get(worker).ok_or_else(not_found)?;
+        let port = self.port(wish.port)?;
+        // Only for this moment may two sockets be bound alike: nobody else shall ever share the port.
+        port.socket.set_reuse_address(true)?;
+        companion.set_reuse_address(true)?;
+        let bound = companion.bind(&local.into()).and_then(|()| companion.connect(&wish.to.into()));
+        companion.set_reuse_address(false)?;
+        port.socket.set_reuse_address(false)?;
+        bound?;
+        let fd = companion.as_raw_fd();
+        post.epoll.add(companion.as_fd(), token(key, fd), false)?;
+        port.companion = Some(companion);
+        self.companions += 1;
+        Ok(fd)
+    }
+
+    /// Adds what the queue has lost and nobody has reported yet.
+    fn settle_losses(&self, socket: &Socket, key: PortKey) {
+        let Some(reported) = self.shared.reported.get(socket.as_raw_fd() as usize) else { return };
+        let lost = sys::overflows(socket).unwrap_or(0).wrapping_sub(reported.load(Ordering::Acquire));
+        if let Some(losses) = self.shared.closed_losses.get(usize::from(key.address)) {
+            losses.fetch_add(u64::from(lost), Ordering::Relaxed);
+        }
+    }
+}
+
+impl PortOpener for EpollPorts {
+    fn open(
+        &mut self,
+        worker: usize,
+        key: PortKey,
+        local: SocketAddr,
+        options: PortOptions,
+    ) -> io::Result<PortHandle> {
+        let post = self.shared.workers.get(worker).ok_or_else(not_found)?;
+        let socket = self.socket(local, options)?;
+        socket.bind(&local.into())?;
+        let fd = socket.as_raw_fd();
+        post.epoll.add(socket.as_fd(), token(key, fd), false)?;
+        let place = fd as usize;
+        if self.open.len() <= place {
+            self.open.resize_with(place + 1, Place::default);
+        }
+        let place = &mut self.open[place];
+        place.use_count = place.use_count.wrapping_add(1);
+        let handle = handle(fd, place.use_count);
+        place.port = Some(OpenPort { handle, socket, companion: None, key, local, options });
+        Ok(handle)
+    }
+
+    fn tune(&mut self, port: PortHandle, options: PortOptions) -> io::Result<()> {
+        let port = self.port(port)?;
+        let is_v6 = port.local.is_ipv6();
+        port.options = options;
+        for socket in [Some(&port.socket), port.companion.as_ref()].into_iter().flatten() {
+            sys::set_dscp(socket, is_v6, options.dscp)?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, worker: usize, port: PortHandle) {
+        if self.port(port).is_err() {
+            return;
+        }
+        let Some(port) = self.open[descriptor(port) as usize].port.take() else { return };
+        self.companions -= usize::from(port.companion.is_some());
+        for socket in [Some(&port.socket), port.companion.as_ref()].into_iter().flatten() {
+            if let Some(post) = self.shared.workers.get(worker) {
+                // Cannot fail for a registered descriptor, and closing it would do the same.
+                let _ = post.epoll.remove(socket.as_fd());
+            }
+            self.settle_losses(socket, port.key);
+        }
+    }
+
+    fn wake(&mut self, worker: usize) {
+        if let Some(post) = self.shared.workers.get(worker)
+            && !post.waking.swap(true, Ordering::AcqRel)
+        {
+            post.waker.wake();
+        }
+    }
+
+    fn tend(&mut self) {
+        for worker in 0..self.desks.len() {
+            for _ in 0..COMPANIONS_AT_ONCE {
+                let desk = &mut self.desks[worker];
+                if desk.grants.is_full() {
+                    break;
+                }
+                let Ok(wish) = desk.wishes.pop() else { break };
+                // Whatever the system says against it: the port's own socket goes on as before.
+                let Ok(companion) = self.grant(worker, wish) else { continue };
+                let told = self.desks[worker].grants.push(Grant { wish, companion });
+                debug_assert!(told.is_ok(), "there was room");
+            }
+        }
+    }
+}
