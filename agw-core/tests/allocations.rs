@@ -62,7 +62,7 @@ impl PacketIo for Conveyor {
         Now(self.now_us)
     }
 
-    fn forget(&mut self, _port: PortHandle) {}
+    fn forget(&mut self, _port: PortBinding) {}
 
     fn take_losses(&mut self, _per_address: &mut [u64]) {}
 }

@@ -49,6 +49,7 @@ pub fn start(config: &Config, pin: bool) -> Result<Engine, Failure> {
         workers: count,
         addresses,
         descriptors: descriptors as usize,
+        companions: descriptors.saturating_sub(ports(config) + OTHER_DESCRIPTORS) as usize,
         tick_us: config.io.tick_us,
     };
     let (ports, backends) =
@@ -68,18 +69,24 @@ pub fn start(config: &Config, pin: bool) -> Result<Engine, Failure> {
     Ok(Engine { controller, workers, ended, told })
 }
 
-/// Raises the limit of open files as far as this process may; says how many there are.
-fn descriptors(config: &Config) -> u64 {
+/// The most ports that can be open: all of all realms, or what the allowed calls need.
+fn ports(config: &Config) -> u64 {
     let ports: u64 =
         config.realm.values().map(|r| u64::from(r.ports.count()) * r.addresses.len() as u64).sum();
-    let of_calls = u64::from(config.limits.contexts).saturating_mul(PORTS_PER_CALL);
-    let wanted = (ports.min(of_calls) + OTHER_DESCRIPTORS).min(MAX_DESCRIPTORS);
+    ports.min(u64::from(config.limits.contexts).saturating_mul(PORTS_PER_CALL))
+}
+
+/// Raises the limit of open files as far as this process may; says how many there are.
+fn descriptors(config: &Config) -> u64 {
+    let ports = ports(config);
+    // RTP ports, half of all, get a companion where there are descriptors for it.
+    let wanted = (ports + ports / 2 + OTHER_DESCRIPTORS).min(MAX_DESCRIPTORS);
     match sys::raise_descriptor_limit(wanted) {
         Ok(got) => {
-            if got < wanted {
+            if got < ports + OTHER_DESCRIPTORS {
                 tracing::warn!(
                     limit = got,
-                    wanted,
+                    wanted = ports + OTHER_DESCRIPTORS,
                     "fewer open files are allowed than calls could need (ulimit -n, LimitNOFILE)"
                 );
             }

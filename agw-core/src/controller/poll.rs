@@ -26,6 +26,7 @@ impl<O: PortOpener> Controller<O> {
             return Some(event);
         }
         self.answers_since_done = 0;
+        self.sockets.opener.tend();
         self.tickets.take_done().map(Event::Done)
     }
 

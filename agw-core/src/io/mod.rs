@@ -8,7 +8,7 @@ pub mod epoll;
 pub mod sim;
 pub mod sys;
 
-use crate::command::order::PortKey;
+use crate::command::order::{PortBinding, PortKey};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -150,8 +150,9 @@ pub trait PacketIo {
     /// The clock that stamps batches, now.
     fn now(&self) -> Now;
 
-    /// Reaps nothing more from a port that has been withdrawn, whatever was found ready before.
-    fn forget(&mut self, port: PortHandle);
+    /// The worker has nothing more to do with a port that was withdrawn, or is going to be closed: reaps nothing more from it, whatever
+    /// was found ready before.
+    fn forget(&mut self, port: PortBinding);
 
     /// Datagrams that receive queues lost and that no slot reported, because their port has been closed since. Adds to one count per
     /// index of [`PortKey::address`], and forgets.

@@ -8,7 +8,7 @@
 use super::{
     BATCH_SLOTS, Batch, MAX_DATAGRAM_BYTES, Now, PacketIo, PortHandle, PortOpener, PortOptions, SendOutcome,
 };
-use crate::command::order::PortKey;
+use crate::command::order::{PortBinding, PortKey};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::io;
@@ -369,7 +369,7 @@ impl PacketIo for SimIo {
         self.net.now()
     }
 
-    fn forget(&mut self, _port: PortHandle) {
+    fn forget(&mut self, _port: PortBinding) {
         // It finds out anew with each batch which ports are its own.
     }
 

@@ -200,6 +200,10 @@ impl<Io: PacketIo> Worker<Io> {
         self.table.stop_listening(id);
         if let Some(flow) = self.table.get_mut(id) {
             flow.change(&mut plan);
+            let kept = flow.plan.ports;
+            for binding in plan.ports.into_iter().filter(|port| !kept.contains(port)).flatten() {
+                self.io.forget(binding);
+            }
         }
         self.table.listen(id);
         Answer::Done(ticket, Some(plan))
@@ -221,9 +225,6 @@ impl<Io: PacketIo> Worker<Io> {
 
     fn release(&mut self, ticket: Ticket, id: FlowId, now: Now) -> Answer {
         let Some(moving) = self.take_out(id) else { return Answer::Done(ticket, None) };
-        for binding in moving.plan.ports.into_iter().flatten() {
-            self.io.forget(binding.handle);
-        }
         let statistics = moving.statistics(now);
         Answer::Released { ticket, flow: id, statistics, moving }
     }
@@ -234,6 +235,9 @@ impl<Io: PacketIo> Worker<Io> {
             // Rare; and the place may be given to another flow before the list is told.
             self.talkative.retain(|listed| *listed != id);
             flow.notices_listed = false;
+        }
+        for binding in flow.plan.ports.into_iter().flatten() {
+            self.io.forget(binding);
         }
         self.tally.add(Counter::Lost(flow.plan.leg), flow.take_lost());
         Some(flow)

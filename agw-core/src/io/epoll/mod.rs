@@ -26,6 +26,8 @@ use std::time::Duration;
 
 /// What the waker is registered as; no port has this token, since no address has index 65535.
 const WAKER_TOKEN: u64 = u64::MAX;
+/// What stands in the place of an event that concerns nobody any more.
+const NOBODY_TOKEN: u64 = u64::MAX - 1;
 /// Descriptor numbers fit into a handle beside the count of its uses.
 const DESCRIPTOR_BITS: u32 = 22;
 
@@ -112,12 +114,57 @@ const fn descriptor(handle: PortHandle) -> RawFd {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::order::PortBinding;
+    use crate::io::{BATCH_SLOTS, Batch, PacketIo, PortOpener, PortOptions};
+
+    #[test]
+    fn a_port_that_was_found_ready_and_then_withdrawn_is_left_alone() {
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for victim in 0..3 {
+            let setup = EpollSetup { workers: 1, addresses: 3, descriptors: 4096, companions: 0, tick_us: 0 };
+            let (mut ports, mut ios) = open(&setup).unwrap();
+            let keys = [0, 1, 2].map(|address| PortKey { address, port: 1 });
+            let handles: Vec<PortHandle> = (0..3)
+                .map(|address| {
+                    let key = PortKey { address, port: 1 };
+                    let local = "127.0.0.1:0".parse().unwrap();
+                    let handle = ports.open(0, key, local, PortOptions::default()).unwrap();
+                    let bound = ports.local(handle).unwrap();
+                    for _ in 0..BATCH_SLOTS {
+                        sender.send_to(b"x", bound).unwrap();
+                    }
+                    handle
+                })
+                .collect();
+            let (mut io, mut batch) = (ios.remove(0), Batch::new());
+            let mut reaped = [0; 3];
+            for turn in 0..8 {
+                io.reap(&mut batch, Duration::ZERO).unwrap();
+                for slot in batch.packets() {
+                    reaped[usize::from(slot.port.address)] += 1;
+                }
+                // After the first batch some ports are known to be ready and have not been read.
+                if turn == 0 {
+                    ports.withdraw(0, handles[victim]);
+                    io.forget(PortBinding { key: keys[victim], handle: handles[victim] });
+                    reaped[victim] = 0;
+                }
+            }
+            assert_eq!(reaped[victim], 0);
+            ports.reserve(0, handles[victim]).unwrap();
+            io.reap(&mut batch, Duration::ZERO).unwrap();
+            assert_eq!(batch.filled, 0, "reserved is not admitted");
+            ports.admit(0, handles[victim]);
+            io.reap(&mut batch, Duration::ZERO).unwrap();
+            assert!(batch.filled > 0, "what waited is there");
+        }
+    }
 
     #[test]
     fn a_token_brings_key_and_descriptor_back() {
         let key = PortKey { address: 65_534, port: 65_535 };
         assert_eq!(from_token(token(key, 1_048_575)), (key, 1_048_575));
-        assert_ne!(token(key, RawFd::MAX), WAKER_TOKEN);
+        assert!(token(key, RawFd::MAX) < NOBODY_TOKEN);
     }
 
     #[test]

@@ -18,6 +18,8 @@ const RING: usize = 1024;
 pub(super) struct Wish {
     pub(super) port: PortHandle,
     pub(super) to: SocketAddr,
+    /// Grows with each wish for the descriptor. A companion is turned for a wish, so what was granted for an older one leads elsewhere now.
+    serial: u32,
 }
 
 /// Here it is.
@@ -42,6 +44,9 @@ struct Path {
     to: Option<SocketAddr>,
     /// How often in a row, up to [`STEADY_PACKETS`].
     sent: u16,
+    /// The last wish.
+    serial: u32,
+    /// Granted for the last wish, and no wish has been made since.
     companion: Option<RawFd>,
 }
 
@@ -57,7 +62,7 @@ pub(super) struct Paths {
 pub(super) fn open(descriptors: usize) -> (Desk, Paths) {
     let (wish_in, wish_out) = RingBuffer::new(RING);
     let (grant_in, grant_out) = RingBuffer::new(RING);
-    let unused = Path { port: PortHandle(u32::MAX), to: None, sent: 0, companion: None };
+    let unused = Path { port: PortHandle(u32::MAX), to: None, sent: 0, serial: 0, companion: None };
     let paths = Paths { by_descriptor: vec![unused; descriptors].into(), wishes: wish_in, grants: grant_out };
     (Desk { wishes: wish_out, grants: grant_in }, paths)
 }
@@ -67,15 +72,26 @@ impl Paths {
     pub(super) fn choose(&mut self, port: PortHandle, to: SocketAddr) -> Option<RawFd> {
         let path = self.by_descriptor.get_mut(descriptor(port) as usize)?;
         if path.port != port || path.to != Some(to) {
-            *path = Path { port, to: Some(to), sent: 0, companion: None };
+            *path = Path { port, to: Some(to), sent: 0, serial: path.serial, companion: None };
         }
         if path.companion.is_none() && path.sent < STEADY_PACKETS {
             path.sent += 1;
-            if path.sent == STEADY_PACKETS && self.wishes.push(Wish { port, to }).is_err() {
-                path.sent = 0;
+            if path.sent == STEADY_PACKETS {
+                path.serial = path.serial.wrapping_add(1);
+                let wish = Wish { port, to, serial: path.serial };
+                if self.wishes.push(wish).is_err() {
+                    path.sent = 0;
+                }
             }
         }
         path.companion
+    }
+
+    /// The worker has nothing more to do with a port.
+    pub(super) fn forget(&mut self, port: PortHandle) {
+        if let Some(path) = self.by_descriptor.get_mut(descriptor(port) as usize) {
+            (path.to, path.sent, path.companion) = (None, 0, None);
+        }
     }
 
     /// Takes what was granted. A port that has turned to another address since does not use it.
@@ -84,6 +100,7 @@ impl Paths {
             if let Some(path) = self.by_descriptor.get_mut(descriptor(wish.port) as usize)
                 && path.port == wish.port
                 && path.to == Some(wish.to)
+                && path.serial == wish.serial
             {
                 path.companion = Some(companion);
             }
@@ -117,6 +134,35 @@ mod tests {
         assert_eq!(paths.choose(port, a), Some(20));
         assert_eq!(paths.choose(port, b), None, "connected to the other");
         assert_eq!(paths.choose(port, a), None, "the control thread may have turned it meanwhile");
+    }
+
+    #[test]
+    fn a_companion_that_was_wished_elsewhere_since_is_not_used() {
+        let [a, b]: [SocketAddr; 2] = ["192.0.2.1:1000", "192.0.2.2:2000"].map(|a| a.parse().unwrap());
+        let (mut desk, mut paths) = open(100);
+        let port = handle(10, 0);
+        steady(&mut paths, port, a);
+        let first = desk.wishes.pop().unwrap();
+        desk.grants.push(Grant { wish: first, companion: 20 }).unwrap();
+        // Before that is seen, the port has turned to b for long enough to wish, and back.
+        steady(&mut paths, port, b);
+        paths.choose(port, a);
+        paths.take_grants();
+        assert_eq!(paths.choose(port, a), None, "it is about to be turned to b");
+    }
+
+    #[test]
+    fn a_port_that_was_given_away_is_met_anew() {
+        let a = "192.0.2.1:1000".parse().unwrap();
+        let (mut desk, mut paths) = open(100);
+        let port = handle(10, 0);
+        steady(&mut paths, port, a);
+        let wish = desk.wishes.pop().unwrap();
+        desk.grants.push(Grant { wish, companion: 20 }).unwrap();
+        paths.take_grants();
+        assert_eq!(paths.choose(port, a), Some(20));
+        paths.forget(port);
+        assert_eq!(paths.choose(port, a), None, "another worker may have turned it");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// The most companions made in one go, so that the control thread is not held up.
-const COMPANIONS_AT_ONCE: usize = 64;
+const COMPANIONS_AT_ONCE: usize = 256;
 
 /// Opens and closes ports.
 #[derive(Debug)]
@@ -37,11 +37,19 @@ struct Place {
 #[derive(Debug)]
 struct OpenPort {
     handle: PortHandle,
+    /// Who reaps from it; nobody while it changes hands.
+    worker: Option<usize>,
     socket: Socket,
     companion: Option<Socket>,
     key: PortKey,
     local: SocketAddr,
     options: PortOptions,
+}
+
+impl OpenPort {
+    fn sockets(&self) -> impl Iterator<Item = &Socket> {
+        [Some(&self.socket), self.companion.as_ref()].into_iter().flatten()
+    }
 }
 
 fn not_found() -> io::Error {
@@ -56,6 +64,14 @@ impl EpollPorts {
     /// How many companions are open.
     pub fn companions(&self) -> usize {
         self.companions
+    }
+
+    /// Where a port is bound, the number included that the system chose for 0.
+    ///
+    /// # Errors
+    /// There is no such port.
+    pub fn local(&mut self, port: PortHandle) -> io::Result<SocketAddr> {
+        self.port(port)?.socket.local_addr()?.as_socket().ok_or_else(not_found)
     }
 
     fn port(&mut self, port: PortHandle) -> io::Result<&mut OpenPort> {
@@ -86,6 +102,9 @@ impl EpollPorts {
     fn grant(&mut self, worker: usize, wish: Wish) -> io::Result<RawFd> {
         let full = self.companions >= self.max_companions;
         let port = self.port(wish.port)?;
+        if port.worker != Some(worker) {
+            return Err(not_found());
+        }
         if let Some(companion) = &port.companion {
             companion.connect(&wish.to.into())?;
             return Ok(companion.as_raw_fd());
@@ -142,7 +161,8 @@ impl PortOpener for EpollPorts {
         let place = &mut self.open[place];
         place.use_count = place.use_count.wrapping_add(1);
         let handle = handle(fd, place.use_count);
-        place.port = Some(OpenPort { handle, socket, companion: None, key, local, options });
+        place.port =
+            Some(OpenPort { handle, worker: Some(worker), socket, companion: None, key, local, options });
         Ok(handle)
     }
 
@@ -150,7 +170,7 @@ impl PortOpener for EpollPorts {
         let port = self.port(port)?;
         let is_v6 = port.local.is_ipv6();
         port.options = options;
-        for socket in [Some(&port.socket), port.companion.as_ref()].into_iter().flatten() {
+        for socket in port.sockets() {
             sys::set_dscp(socket, is_v6, options.dscp)?;
         }
         Ok(())
@@ -162,12 +182,42 @@ impl PortOpener for EpollPorts {
         }
         let Some(port) = self.open[descriptor(port) as usize].port.take() else { return };
         self.companions -= usize::from(port.companion.is_some());
-        for socket in [Some(&port.socket), port.companion.as_ref()].into_iter().flatten() {
+        for socket in port.sockets() {
             if let Some(post) = self.shared.workers.get(worker) {
                 // Cannot fail for a registered descriptor, and closing it would do the same.
                 let _ = post.epoll.remove(socket.as_fd());
             }
             self.settle_losses(socket, port.key);
+        }
+    }
+
+    fn reserve(&mut self, worker: usize, port: PortHandle) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let post = shared.workers.get(worker).ok_or_else(not_found)?;
+        let port = self.port(port)?;
+        for socket in port.sockets() {
+            post.epoll.reserve(socket.as_fd(), token(port.key, socket.as_raw_fd()))?;
+        }
+        Ok(())
+    }
+
+    fn withdraw(&mut self, worker: usize, port: PortHandle) {
+        let shared = Arc::clone(&self.shared);
+        let (Some(post), Ok(port)) = (shared.workers.get(worker), self.port(port)) else { return };
+        port.worker = port.worker.filter(|owner| *owner != worker);
+        for socket in port.sockets() {
+            // Fails only where the worker does not reap from the port anyway.
+            let _ = post.epoll.remove(socket.as_fd());
+        }
+    }
+
+    fn admit(&mut self, worker: usize, port: PortHandle) {
+        let shared = Arc::clone(&self.shared);
+        let (Some(post), Ok(port)) = (shared.workers.get(worker), self.port(port)) else { return };
+        port.worker = Some(worker);
+        for socket in port.sockets() {
+            let admitted = post.epoll.report(socket.as_fd(), token(port.key, socket.as_raw_fd()));
+            debug_assert!(admitted.is_ok(), "the port was not reserved");
         }
     }
 

@@ -1,8 +1,8 @@
 //! The worker's side: rests, takes what has come on all ports, sends.
 
 use super::paths::Paths;
-use super::{Shared, WAKER_TOKEN, descriptor, from_token};
-use crate::command::order::PortKey;
+use super::{NOBODY_TOKEN, Shared, WAKER_TOKEN, descriptor, from_token};
+use crate::command::order::{PortBinding, PortKey};
 use crate::io::sys::{self, Events, MessageArray};
 use crate::io::{BATCH_SLOTS, Batch, MAX_DATAGRAM_BYTES, Now, PacketIo, SendOutcome, Slot};
 use std::io;
@@ -77,6 +77,9 @@ impl EpollIo {
             self.next_event += 1;
             if token == WAKER_TOKEN {
                 self.shared.workers[self.worker].waking.store(false, Ordering::Release);
+                continue;
+            }
+            if token == NOBODY_TOKEN {
                 continue;
             }
             let (key, socket) = from_token(token);
@@ -179,6 +182,12 @@ impl PacketIo for EpollIo {
 
     fn now(&self) -> Now {
         Now(sys::monotonic_us())
+    }
+
+    fn forget(&mut self, port: PortBinding) {
+        self.paths.forget(port.handle);
+        // By the key, so that the companion's events are meant too.
+        self.events.replace(self.next_event, |token| from_token(token).0 == port.key, NOBODY_TOKEN);
     }
 
     fn take_losses(&mut self, per_address: &mut [u64]) {
