@@ -28,6 +28,15 @@ fn a_call_over_udp_carries_media_both_ways_and_returns_statistics() {
     assert_eq!(at.len(), 2, "{reply}");
     media_flows(&access, &core, &at);
     let context = context_of(&reply);
+    let shown = gateway.ask(&["context", &context.to_string()]);
+    for termination in 0..2 {
+        let counters = &shown["terminations"][termination]["streams"][0]["counters"];
+        assert_eq!(
+            (&counters["packets_received"], &counters["packets_sent"]),
+            (&20.into(), &20.into()),
+            "{shown}"
+        );
+    }
     let ended = controller.transact(&format!("Context = {context} {{ Subtract = * }}"));
     assert!(ended.contains("rtp/ps") && ended.contains("rtp/pr") && ended.contains("20"), "{ended}");
     assert_eq!(gateway.metric("agw_contexts", &[]), 0.0);

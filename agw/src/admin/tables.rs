@@ -129,6 +129,16 @@ pub fn context(request: &OneContext) -> Result<(), Failure> {
                 let rtcp = s.local_rtcp.as_deref().map(|r| format!(", RTCP {r}")).unwrap_or_default();
                 text.push_str(&format!("      local  {}{rtcp}\n", s.local));
                 text.push_str(&format!("      remote {}\n", s.remote.as_deref().unwrap_or("-")));
+                if let Some(c) = &s.counters {
+                    text.push_str(&format!(
+                        "      from the peer {} packets, {} octets; to it {} packets, {} octets\n",
+                        c.packets_received, c.octets_received, c.packets_sent, c.octets_sent
+                    ));
+                    text.push_str(&format!(
+                        "      lost {:.2} %, jitter {:.1} ms, kept out by the gate {}\n",
+                        c.loss_percent, c.jitter_ms, c.discarded
+                    ));
+                }
                 if s.suite_in.is_some() || s.suite_out.is_some() {
                     let name =
                         |suite: &Option<String>| suite.clone().unwrap_or_else(|| "no key yet".to_owned());

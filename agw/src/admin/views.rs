@@ -117,6 +117,32 @@ pub struct Stream {
     pub suite_out: Option<String>,
     /// Whether the other side of the context has this stream too.
     pub joined: bool,
+    /// What it has carried; only in `/contexts/ID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counters: Option<Counters>,
+}
+
+/// What a stream has carried since it was added.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Milliseconds since it was added.
+    pub duration_ms: u64,
+    /// RTP packets accepted from the peer.
+    pub packets_received: u64,
+    /// RTP packets sent to the peer.
+    pub packets_sent: u64,
+    /// UDP payload accepted from the peer.
+    pub octets_received: u64,
+    /// UDP payload sent to the peer.
+    pub octets_sent: u64,
+    /// Of the packets that the peer numbered, those that never came, in per cent.
+    pub loss_percent: f64,
+    /// Interarrival jitter (RFC 3550).
+    pub jitter_ms: f64,
+    /// Half the RTCP round trip, 0 when unknown.
+    pub delay_ms: f64,
+    /// Packets that the gate kept out.
+    pub discarded: u64,
 }
 
 /// One of `/workers`.

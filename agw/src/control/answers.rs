@@ -17,9 +17,10 @@ impl Control {
         match question {
             Question::Status(to) => drop(to.send(self.status())),
             Question::Contexts(after, limit, to) => drop(to.send(self.page(after, limit))),
-            Question::Context(id, to) => {
-                drop(to.send(self.controller.context(ContextId(id)).as_ref().map(context)));
-            }
+            Question::Context(id, to) => match self.controller.context(ContextId(id)) {
+                Some(found) => self.reads.begin(context(&found), to, &mut self.controller),
+                None => drop(to.send(None)),
+            },
             Question::Numbers(to) => drop(to.send(Box::new(self.numbers()))),
             Question::Trace(after, to) => {
                 drop(to.send(self.traces.page(after, &mut self.iq, Instant::now())));
@@ -162,5 +163,6 @@ fn stream(view: &StreamView) -> Stream {
         suite_in: view.inbound_suite.map(str::to_owned),
         suite_out: view.outbound_suite.map(str::to_owned),
         joined: view.joined,
+        counters: None,
     }
 }

@@ -6,6 +6,7 @@
 mod answers;
 mod bucket;
 mod notify;
+mod reads;
 mod reload;
 mod setup;
 mod tcp;
@@ -26,6 +27,7 @@ use agw_iq::transport::{Link, Now, SocketId, Transmit};
 use agw_iq::{Farewell, MediaGateway};
 use bucket::Bucket;
 use notify::Systemd;
+use reads::Reads;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -84,6 +86,7 @@ pub(crate) struct Control {
     rate: Bucket,
     ignored_rate: u64,
     traces: Traces,
+    reads: Reads,
     systemd: Systemd,
     draining_until: Option<Instant>,
     told_to_end: bool,
@@ -199,6 +202,7 @@ impl Control {
         let now = self.clock();
         self.controller.set_now(millis(now));
         while let Some(event) = self.controller.poll_event() {
+            self.reads.hear(&event);
             self.iq.handle_event(now, event, &mut self.controller);
         }
         if self.controller.next_timeout().is_some_and(|at| at <= millis(now)) {

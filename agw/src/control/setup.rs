@@ -155,6 +155,7 @@ impl Gateway {
             began,
             ignored_rate: 0,
             traces: Traces::default(),
+            reads: super::reads::Reads::default(),
             systemd,
             draining_until: None,
             told_to_end: false,
