@@ -6,7 +6,9 @@ use common::{Controller, Gateway, agw, context_of, eventually, media_end};
 use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt;
 use std::time::{Duration, Instant};
 
 fn one_call(controller: &mut Controller) -> u32 {
@@ -270,6 +272,27 @@ fn the_demo_loses_nothing() {
     }
     let output = agw(&["demo", "--suite", "ROT13"]);
     assert_eq!(output.status.code(), Some(2));
+}
+
+/// The files of a process that may not be dumped belong to root, whoever it runs as (proc(5)).
+#[test]
+fn the_process_cannot_be_dumped_or_debugged_by_its_own_user() {
+    let mut program = std::path::PathBuf::from(env!("CARGO_BIN_EXE_agw"));
+    let user = if rustix::process::geteuid().is_root() { Some(65_534) } else { None };
+    let copy = std::env::temp_dir().join(format!("agw-undumpable-{}", std::process::id()));
+    if user.is_some() {
+        // The other user may not be able to reach the build directory.
+        std::fs::copy(&program, &copy).unwrap();
+        program.clone_from(&copy);
+    }
+    let gateway = Gateway::of(&program, &[], &[], |command| {
+        if let Some(user) = user {
+            command.uid(user).gid(user).current_dir("/");
+        }
+    });
+    let owner = std::fs::metadata(format!("/proc/{}/environ", gateway.pid())).unwrap().uid();
+    let _ = std::fs::remove_file(&copy);
+    assert_eq!(owner, 0, "its own user could read its memory");
 }
 
 #[test]

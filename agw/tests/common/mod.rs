@@ -6,6 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -54,8 +55,13 @@ impl Gateway {
 
     /// Starts with arguments, overrides, and whatever else the command needs.
     pub fn with(arguments: &[&str], set: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
+        Self::of(Path::new(env!("CARGO_BIN_EXE_agw")), arguments, set, prepare)
+    }
+
+    /// As [`Gateway::with`], of a copy of the program.
+    pub fn of(program: &Path, arguments: &[&str], set: &[&str], prepare: impl FnOnce(&mut Command)) -> Self {
         let [access, core] = own_addresses();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_agw"));
+        let mut command = Command::new(program);
         command.arg("run").args(arguments).args(["--log-format", "json"]);
         let own = [
             "iq.text=127.0.0.1:0".to_owned(),
@@ -82,6 +88,10 @@ impl Gateway {
         gateway.iq = up["iq"].as_str().unwrap().parse().unwrap();
         gateway.admin = up["admin"].as_str().unwrap().parse().unwrap();
         gateway
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The first log line with this message.
