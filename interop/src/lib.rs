@@ -10,7 +10,9 @@
 //! let Some(mgc) = interop::require("erlang-megaco", interop::peers::Megaco::find) else { return };
 //! ```
 
+pub mod call;
 pub mod counters;
+pub mod gateway;
 pub mod netns;
 pub mod pcap;
 pub mod peers;
