@@ -19,5 +19,6 @@ pub mod peers;
 pub mod ports;
 pub mod process;
 mod skip;
+pub mod text;
 
 pub use skip::{SKIP_FILE_VARIABLE, require};

@@ -7,6 +7,7 @@ use interop::gateway::Gateway;
 use interop::peers::{SrtpPeer, Tool, number};
 use interop::ports;
 use interop::process::{Peer, run};
+use interop::text::{base64, hex};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -57,30 +58,6 @@ fn echo(socket: &UdpSocket, stop: &AtomicBool) -> Packets {
         }
     }
     seen
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    bytes
-        .chunks(3)
-        .flat_map(|chunk| {
-            let value = chunk
-                .iter()
-                .enumerate()
-                .fold(0u32, |value, (at, &byte)| value | u32::from(byte) << (16 - 8 * at));
-            (0..4).map(move |digit| {
-                if digit <= chunk.len() {
-                    DIGITS[(value >> (18 - 6 * digit) & 63) as usize] as char
-                } else {
-                    '='
-                }
-            })
-        })
-        .collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Two master keys with salts of a suite; they differ in every byte.
@@ -339,9 +316,4 @@ fn gstreamer_sends_a_tone_through_the_gateway_and_receives_it_back() {
         );
     }
     gateway.stop();
-}
-
-#[test]
-fn keys_are_base64_as_rfc_4648_writes_them() {
-    assert_eq!(base64(b"12345678901234567890123456789"), "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODk=");
 }
