@@ -68,7 +68,7 @@ fn start(rtpengine: &Tool, control: u16) -> Peer {
     let mut command = rtpengine.command();
     // Its own configuration file names ports that another one may hold.
     command.args([
-        "--config-file=/dev/null",
+        "--config-file=none",
         "--table=-1",
         "--interface=127.0.0.1",
         "--foreground",
@@ -86,7 +86,8 @@ fn start(rtpengine: &Tool, control: u16) -> Peer {
 fn rtpengine_and_agw_srtp_understand_each_other_in_every_suite() {
     let Some(rtpengine) = interop::require("rtpengine", Tool::rtpengine) else { return };
     let control = ports::free_port();
-    let _running = start(&rtpengine, control);
+    let mut running = start(&rtpengine, control);
+    running.wait_for("Startup complete").expect("rtpengine comes up");
     let gateway = SocketAddr::from((Ipv4Addr::LOCALHOST, control));
     let mut dialer = Dialer::connect(gateway, Box::new(Ng::new())).expect("a socket");
     for (number, suite) in (0..).zip(Suite::ALL) {
