@@ -1,9 +1,9 @@
 //! What stands in a row of the SRTP table. The bare primitives of aws-lc-rs and OpenSSL do only the cipher and the tag, with keys
 //! and contexts reused: no parsing, no index, no replay window. They are the floor that a real implementation is held against.
 
-use crate::packet::{HEADER_BYTES, Packet};
 use agw_srtp::Suite;
 use aws_lc_rs::{aead, cipher, hmac};
+use benches::packet::{HEADER_BYTES, Packet};
 use openssl::cipher::Cipher;
 use openssl::cipher_ctx::CipherCtx;
 use openssl::sha::Sha1;

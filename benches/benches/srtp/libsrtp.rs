@@ -1,6 +1,6 @@
 //! Debian's libsrtp2, timed by a small C program beside this file, because the project calls no foreign code in its own process.
 
-use crate::harness::Operation;
+use crate::turns::Operation;
 use std::path::PathBuf;
 use std::process::Command;
 

@@ -3,11 +3,16 @@
 //!
 //! `cargo bench -p benches --bench srtp [-- ROUNDS]` prints median nanoseconds per packet, and ratios to aws-lc-rs.
 
+mod candidate;
+mod libsrtp;
+mod ours;
+mod turns;
+
 use agw_srtp::Suite;
-use benches::candidate::{AwsCounter, AwsGcm, Candidate, OpensslCounter, OpensslGcm};
-use benches::harness::{Operation, time};
-use benches::libsrtp::Libsrtp;
-use benches::ours::Ours;
+use candidate::{AwsCounter, AwsGcm, Candidate, OpensslCounter, OpensslGcm};
+use libsrtp::Libsrtp;
+use ours::Ours;
+use turns::{Operation, time};
 
 const PACKET_BYTES: [usize; 3] = [60, 172, 1200];
 const DEFAULT_ROUNDS: usize = 61;

@@ -1,9 +1,9 @@
 //! agw-srtp in the table: whole sessions with parsing, rollover counter, replay window and lifetime, one packet at a time.
 
 use crate::candidate::Candidate;
-use crate::packet::Packet;
 use agw_srtp::sdes::CryptoAttribute;
 use agw_srtp::{InboundSession, MasterKey, OutboundSession, Policy, Suite};
+use benches::packet::Packet;
 
 /// A sender and the receiver that it talks to.
 pub struct Ours {
