@@ -2,14 +2,12 @@
 //! counter mode), and for the rest too. It runs in user space between a phone, which is agw-srtp here, and a plain RTP
 //! end: what we protect it must open to the same bytes, and what it protects we must open, over a wrap of the sequence number.
 
-use agw_srtp::sdes::CryptoAttribute;
 use agw_srtp::{InboundSession, OutboundSession, Policy, Suite};
 use interop::peers::Tool;
 use interop::ports;
 use interop::process::Peer;
-use loadtest::calls::{CallKeys, CallPlan, Crypto, Established};
-use loadtest::control::Dialer;
-use loadtest::control::ng::Ng;
+use loadtest::calls::{CallKeys, CallPlan, Established};
+use loadtest::control::{Dialer, GatewayAddress, Protocol};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
@@ -41,12 +39,12 @@ fn receive(socket: &UdpSocket) -> (Vec<u8>, usize) {
 }
 
 /// What the phone sends arrives in the clear, and what the core end sends arrives protected with rtpengine's own key.
-fn exchange(suite: Suite, phone: &UdpSocket, core: &UdpSocket, call: &Established, ours: &CryptoAttribute) {
-    let theirs = call.from_gateway.as_ref().expect("rtpengine gives its key");
-    let theirs = CryptoAttribute::parse(theirs.expose()).expect("rtpengine prints a valid attribute");
+fn exchange(suite: Suite, phone: &UdpSocket, core: &UdpSocket, call: &Established) {
+    let keys = call.keys.as_ref().expect("the access side is secured");
+    let (ours, theirs) = (&keys.to_gateway, &keys.from_gateway);
     assert_eq!(theirs.suite(), suite);
     let mut sender = OutboundSession::new(ours, &Policy::default()).expect("the policy allows it");
-    let mut receiver = InboundSession::new(&theirs, &Policy::default()).expect("the policy allows it");
+    let mut receiver = InboundSession::new(theirs, &Policy::default()).expect("the policy allows it");
     for number in 0..PACKETS {
         let plain = packet(number, 0x1111_2222);
         let mut slot = vec![0; ROOM_BYTES];
@@ -89,21 +87,15 @@ fn rtpengine_and_agw_srtp_understand_each_other_in_every_suite() {
     let mut running = start(&rtpengine, control);
     running.wait_for("Startup complete").expect("rtpengine comes up");
     let gateway = SocketAddr::from((Ipv4Addr::LOCALHOST, control));
-    let mut dialer = Dialer::connect(gateway, Box::new(Ng::new())).expect("a socket");
+    let mut dialer =
+        Dialer::connect(&GatewayAddress { protocol: Protocol::Ng, address: gateway }).expect("a socket");
     for (number, suite) in (0..).zip(Suite::ALL) {
         let (phone_port, core_port) = (ports::free_udp_pair(), ports::free_udp_pair());
         let (phone, core) = (end(phone_port), end(core_port));
-        let secret = interop::text::base64(
-            &(0..suite.master_key_len() + suite.master_salt_len())
-                .map(|at| at as u8 * 3 + 1)
-                .collect::<Vec<_>>(),
-        );
-        let line = format!("1 {} inline:{secret}", suite.name());
-        let ours = CryptoAttribute::parse(&line).expect("a valid attribute");
-        let keys = CallKeys { to_gateway: Crypto::new(line.clone()), from_gateway: Crypto::new(line) };
+        let keys = CallKeys::random(suite).expect("the system has randomness");
         let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let plan = CallPlan { call: number, access: at(phone_port), core: at(core_port), keys: Some(keys) };
         let calls = dialer.set_up_all(&[plan], 1).expect("rtpengine sets the call up");
-        exchange(suite, &phone, &core, &calls[0], &ours);
+        exchange(suite, &phone, &core, &calls[0]);
     }
 }
