@@ -9,7 +9,7 @@ use openssl::cipher_ctx::CipherCtx;
 use openssl::sha::Sha1;
 
 /// Protects and unprotects blocks of packets.
-pub trait Candidate {
+pub(crate) trait Candidate {
     /// The name in the table.
     fn name(&self) -> &'static str;
     /// Writes the next packet of the stream, outside the timed part.
@@ -46,7 +46,7 @@ fn initialisation_vector(packet: &Packet) -> [u8; 16] {
 }
 
 /// Whether the suite is AES in counter mode with HMAC-SHA1, and if so how long its tag is.
-pub fn counter_mode_tag(suite: Suite) -> Option<usize> {
+pub(crate) fn counter_mode_tag(suite: Suite) -> Option<usize> {
     match suite {
         Suite::AeadAes128Gcm | Suite::AeadAes256Gcm | Suite::F8_128HmacSha1_80 => None,
         _ => Some(suite.rtp_tag_len()),
@@ -54,7 +54,7 @@ pub fn counter_mode_tag(suite: Suite) -> Option<usize> {
 }
 
 /// aws-lc-rs: CTR and HMAC-SHA1.
-pub struct AwsCounter {
+pub(crate) struct AwsCounter {
     encrypting: cipher::EncryptingKey,
     mac: hmac::Key,
     tag_bytes: usize,
@@ -63,7 +63,7 @@ pub struct AwsCounter {
 
 impl AwsCounter {
     /// `None` for suites that aws-lc-rs has no CTR for.
-    pub fn new(suite: Suite) -> Option<Self> {
+    pub(crate) fn new(suite: Suite) -> Option<Self> {
         let algorithm = match key_bytes(suite) {
             16 => &cipher::AES_128,
             24 => &cipher::AES_192,
@@ -124,14 +124,14 @@ impl Candidate for AwsCounter {
 }
 
 /// aws-lc-rs: GCM.
-pub struct AwsGcm {
+pub(crate) struct AwsGcm {
     key: aead::LessSafeKey,
     number: u64,
 }
 
 impl AwsGcm {
     /// `None` for suites that are not GCM.
-    pub fn new(suite: Suite) -> Option<Self> {
+    pub(crate) fn new(suite: Suite) -> Option<Self> {
         let algorithm = match suite {
             Suite::AeadAes128Gcm => &aead::AES_128_GCM,
             Suite::AeadAes256Gcm => &aead::AES_256_GCM,
@@ -184,7 +184,7 @@ impl Candidate for AwsGcm {
 }
 
 /// OpenSSL: EVP's CTR with its context reused, and HMAC-SHA1 from precomputed pads.
-pub struct OpensslCounter {
+pub(crate) struct OpensslCounter {
     context: CipherCtx,
     inner: Sha1,
     outer: Sha1,
@@ -194,7 +194,7 @@ pub struct OpensslCounter {
 
 impl OpensslCounter {
     /// `None` for suites that are not AES in counter mode.
-    pub fn new(suite: Suite) -> Option<Self> {
+    pub(crate) fn new(suite: Suite) -> Option<Self> {
         let tag_bytes = counter_mode_tag(suite)?;
         let algorithm = match key_bytes(suite) {
             16 => Cipher::aes_128_ctr(),
@@ -263,7 +263,7 @@ impl Candidate for OpensslCounter {
 }
 
 /// OpenSSL's EVP: GCM, contexts reused.
-pub struct OpensslGcm {
+pub(crate) struct OpensslGcm {
     sealing: CipherCtx,
     opening: CipherCtx,
     number: u64,
@@ -271,7 +271,7 @@ pub struct OpensslGcm {
 
 impl OpensslGcm {
     /// `None` for suites that are not GCM.
-    pub fn new(suite: Suite) -> Option<Self> {
+    pub(crate) fn new(suite: Suite) -> Option<Self> {
         let algorithm = match suite {
             Suite::AeadAes128Gcm => Cipher::aes_128_gcm(),
             Suite::AeadAes256Gcm => Cipher::aes_256_gcm(),

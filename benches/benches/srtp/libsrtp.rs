@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// The compiled timing program.
-pub struct Libsrtp(PathBuf);
+pub(crate) struct Libsrtp(PathBuf);
 
 impl Libsrtp {
     /// Compiles the program; `None`, with a line that says why, when there is no compiler or no libsrtp2.
-    pub fn build() -> Option<Self> {
+    pub(crate) fn build() -> Option<Self> {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/libsrtp_bench.c");
         let program = std::env::temp_dir().join(format!("agw-libsrtp-bench-{}", std::process::id()));
         let built = Command::new("cc").args(["-O2", "-o"]).arg(&program).args([source, "-lsrtp2"]).output();
@@ -27,7 +27,7 @@ impl Libsrtp {
     }
 
     /// Median nanoseconds per packet, or `None` for a suite that the library lacks.
-    pub fn time(&self, suite: &str, operation: Operation, packet_bytes: usize) -> Option<f64> {
+    pub(crate) fn time(&self, suite: &str, operation: Operation, packet_bytes: usize) -> Option<f64> {
         let output = Command::new(&self.0)
             .args([suite, operation.as_str(), &packet_bytes.to_string(), "16384"])
             .output()

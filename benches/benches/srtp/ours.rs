@@ -6,7 +6,7 @@ use agw_srtp::{InboundSession, MasterKey, OutboundSession, Policy, Suite};
 use benches::packet::Packet;
 
 /// A sender and the receiver that it talks to.
-pub struct Ours {
+pub(crate) struct Ours {
     outbound: OutboundSession,
     inbound: InboundSession,
     number: u64,
@@ -14,7 +14,7 @@ pub struct Ours {
 
 impl Ours {
     /// Keyed with a fixed master key; `None` never happens for a suite that exists.
-    pub fn new(suite: Suite) -> Option<Self> {
+    pub(crate) fn new(suite: Suite) -> Option<Self> {
         let key = [0x42; 32];
         let key =
             MasterKey::new(suite, &key[..suite.master_key_len()], &key[..suite.master_salt_len()]).ok()?;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 /// Which half of a candidate is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
+pub(crate) enum Operation {
     /// Clear to protected.
     Protect,
     /// Protected to clear.
@@ -16,7 +16,7 @@ pub enum Operation {
 
 impl Operation {
     /// The word in the tables.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Protect => "protect",
             Self::Unprotect => "unprotect",
@@ -25,7 +25,7 @@ impl Operation {
 }
 
 /// Times every candidate `rounds` times, in turns; the result is the median nanoseconds per packet of each.
-pub fn time(
+pub(crate) fn time(
     candidates: &mut [Box<dyn Candidate>],
     operation: Operation,
     packet_bytes: usize,
