@@ -43,7 +43,7 @@ pub fn binary() -> PathBuf {
 
 impl Gateway {
     /// Starts the gateway on loopback with its own Iq and admin ports; `config` is TOML, whose `[iq]` table comes first if there is
-    /// one (the ports are added to it).
+    /// one (the ports are added to it). Its realms are `access` and `core`, as by default, on addresses that no other has.
     ///
     /// # Panics
     /// When it does not get ready: with everything it printed.
@@ -52,9 +52,13 @@ impl Gateway {
         let iq = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free_port()));
         let mut text = String::new();
         let rest = config.strip_prefix("[iq]\n").unwrap_or(config);
+        // Addresses of its own, so that gateways of tests that run side by side do not share ports.
+        let [high, low] = iq.port().to_be_bytes();
         write!(
             text,
-            "[iq]\ntext = \"{iq}\"\nbinary = \"127.0.0.1:{}\"\n{rest}\n[admin]\nlisten = \"{admin}\"\n",
+            "[iq]\ntext = \"{iq}\"\nbinary = \"127.0.0.1:{}\"\n{rest}\n[admin]\nlisten = \"{admin}\"\n\
+             [realm.access]\nside = \"access\"\naddresses = [\"127.{high}.{low}.1\"]\nports = \"10000-19999\"\n\
+             [realm.core]\nside = \"core\"\naddresses = [\"127.{high}.{low}.2\"]\nports = \"20000-29999\"\n",
             ports::free_port()
         )
         .expect("a String takes all");

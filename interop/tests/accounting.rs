@@ -45,7 +45,11 @@ fn call_with_libsrtp(gateway: &Gateway, srtp: &SrtpPeer, options: &[&str], stran
     let sockets = [core, core + 1].map(|port| UdpSocket::bind(loopback(port)).expect("the port was free"));
     let access = Side::srtp(SUITE, GATEWAY_KEY, PHONE_KEY, loopback(phone));
     let mut call = Call::set_up(gateway.iq(), [&access, &Side::rtp(loopback(core))]);
-    let neighbours = call.local.iter().flat_map(|rtp| [*rtp, loopback(rtp.port() + 1)]).collect::<Vec<_>>();
+    let neighbours = call
+        .local
+        .iter()
+        .flat_map(|rtp| [*rtp, SocketAddr::new(rtp.ip(), rtp.port() + 1)])
+        .collect::<Vec<_>>();
     if strangers {
         stranger(&neighbours);
     }

@@ -58,9 +58,7 @@ impl Printer {
             }
         }
         self.depth = self.depth.saturating_sub(1);
-        if self.style == Style::Pretty && !text.is_empty() {
-            (0..self.depth).for_each(|_| self.text("\t"));
-        }
+        // At the line's start, for white space before it would be one more line of the description: Wireshark calls it malformed.
         self.text("}");
         self.first = false;
     }
