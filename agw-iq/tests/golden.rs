@@ -62,7 +62,7 @@ fn the_reply_to_add_holds_the_local_description() {
          c=IN IP4 198.51.100.20\n\
          m=audio 30000 RTP/SAVP 96\n\
          a=fmtp:96 {a\\}\n\
-         \t\t\t\t\t}\n\
+         }\n\
          \t\t\t\t}\n\
          \t\t\t}\n\
          \t\t}\n\
