@@ -129,6 +129,7 @@ fn it_is_ready_once_a_controller_has_taken_it() {
     controller.send_to(reply.as_bytes(), from).unwrap();
     eventually("it is ready", || (gateway.get("/readyz").0 == 200).then_some(()));
     assert_eq!(gateway.ask(&["status"])["registered"], true);
+    assert!(!gateway.log().contains("could not be sent"), "{}", gateway.log());
 }
 
 #[test]

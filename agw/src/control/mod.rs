@@ -140,6 +140,11 @@ impl Control {
         let mut signals = Signals::listen(with_signals).map_err(|e| Failure::because("signals", e))?;
         let mut round = tokio::time::interval(self.systemd.round(ROUND));
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // A fresh socket counts as full until it has been asked once: the first message would be lost.
+        self.udp.writable().await.map_err(|e| Failure::because("Iq over UDP", e))?;
+        if !self.was_ready {
+            tracing::info!("registering with the configured controllers");
+        }
         self.systemd.ready();
         self.settle();
         loop {

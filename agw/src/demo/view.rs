@@ -105,7 +105,7 @@ impl View {
         let elapsed = scene.totals.elapsed;
         let sent = scene.totals.counts.sent;
         let since = elapsed.saturating_sub(self.last.0).as_secs_f64();
-        if since > 0.05 {
+        if since > 0.05 && !scene.totals.sending_over {
             self.rates.push(sent.saturating_sub(self.last.1) as f64 / since);
             if self.rates.len() > RATES {
                 self.rates.remove(0);
