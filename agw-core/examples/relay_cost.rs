@@ -1,7 +1,7 @@
 //! What a packet costs a worker, SRTP to RTP over loopback, in processor time of the worker's thread (user and kernel).
 //!
 //! ```text
-//! cargo run --release -p agw-core --example relay_cost -- [packets per second] [seconds] [tick in us] [calls]
+//! cargo run --release -p agw-core --example relay_cost -- [packets per second] [seconds] [tick in us] [calls] [companions: 0 or 1]
 //! ```
 //!
 //! One thread sends to all calls in turn and drains what comes out; the worker has the other. Not a contest (that is `agw-loadtest`'s), but quick, for
@@ -60,13 +60,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     socket2::SockRef::from(&sink).set_recv_buffer_size(8 << 20)?;
     let phone = UdpSocket::bind("127.0.0.3:0")?;
 
-    let setup = EpollSetup {
-        workers: 1,
-        addresses: 2,
-        descriptors: 65_536,
-        companions: argument(5, 4096) as usize,
-        tick_us,
-    };
+    let setup =
+        EpollSetup { workers: 1, addresses: 2, descriptors: 65_536, companions: argument(5, 1) > 0, tick_us };
     let (mut ports, mut ios) = epoll::open(&setup)?;
     let (mut orders, order_end) = RingBuffer::new(4096);
     let (answer_end, mut answers) = RingBuffer::new(8192);

@@ -49,7 +49,7 @@ pub fn start(config: &Config, pin: bool) -> Result<Engine, Failure> {
         workers: count,
         addresses,
         descriptors: descriptors as usize,
-        companions: descriptors.saturating_sub(ports(config) + OTHER_DESCRIPTORS) as usize,
+        companions: true,
         tick_us: config.io.tick_us,
     };
     let (ports, backends) =

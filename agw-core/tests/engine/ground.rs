@@ -123,7 +123,8 @@ impl Ground for Epoll {
     type Host = UdpSocket;
 
     fn new() -> Self {
-        let setup = EpollSetup { workers: 1, addresses: 4, descriptors: 4096, companions: 64, tick_us: 100 };
+        let setup =
+            EpollSetup { workers: 1, addresses: 4, descriptors: 4096, companions: true, tick_us: 100 };
         let (ports, mut ios) = epoll::open(&setup).unwrap();
         Self { ports, io: ios.pop(), used: 0 }
     }

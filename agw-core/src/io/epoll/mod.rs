@@ -40,8 +40,8 @@ pub struct EpollSetup {
     pub addresses: usize,
     /// Descriptor numbers are below this: the process's limit. At most 2^22.
     pub descriptors: usize,
-    /// How many companions may be open: descriptors beyond those of the ports. 0: none, at a fifth more of cost per packet.
-    pub companions: usize,
+    /// Whether steady ports get companions, as far as there are descriptors enough. Without, a packet costs a fifth more.
+    pub companions: bool,
     /// How long a worker rests between batches while traffic flows, in microseconds; 0: it never rests, and each packet wakes it.
     pub tick_us: u32,
 }
@@ -85,7 +85,7 @@ pub fn open(setup: &EpollSetup) -> io::Result<(EpollPorts, Vec<EpollIo>)> {
     let tick = Duration::from_micros(u64::from(setup.tick_us));
     let (mut desks, mut workers) = (Vec::new(), Vec::new());
     for worker in 0..setup.workers {
-        let (desk, paths) = paths::open(if setup.companions > 0 { descriptors } else { 0 });
+        let (desk, paths) = paths::open(if setup.companions { descriptors } else { 0 });
         desks.push(desk);
         workers.push(EpollIo::new(Arc::clone(&shared), worker, tick, paths));
     }
@@ -121,7 +121,8 @@ mod tests {
     fn a_port_that_was_found_ready_and_then_withdrawn_is_left_alone() {
         let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         for victim in 0..3 {
-            let setup = EpollSetup { workers: 1, addresses: 3, descriptors: 4096, companions: 0, tick_us: 0 };
+            let setup =
+                EpollSetup { workers: 1, addresses: 3, descriptors: 4096, companions: false, tick_us: 0 };
             let (mut ports, mut ios) = open(&setup).unwrap();
             let keys = [0, 1, 2].map(|address| PortKey { address, port: 1 });
             let handles: Vec<PortHandle> = (0..3)

@@ -14,6 +14,9 @@ use std::sync::atomic::Ordering;
 
 /// The most companions made in one go, so that the control thread is not held up.
 const COMPANIONS_AT_ONCE: usize = 256;
+/// Companions get at most one in so many of the descriptors that are neither ports nor companions, so that they never crowd out
+/// calls to come.
+const COMPANION_SHARE: usize = 4;
 
 /// Opens and closes ports.
 #[derive(Debug)]
@@ -23,8 +26,10 @@ pub struct EpollPorts {
     open: Vec<Place>,
     /// By worker.
     desks: Vec<Desk>,
+    ports: usize,
     companions: usize,
-    max_companions: usize,
+    /// Whether there are to be any.
+    companions_allowed: bool,
 }
 
 /// What was known of a descriptor that was a port.
@@ -57,8 +62,8 @@ fn not_found() -> io::Error {
 }
 
 impl EpollPorts {
-    pub(super) fn new(shared: Arc<Shared>, desks: Vec<Desk>, max_companions: usize) -> Self {
-        Self { shared, open: Vec::new(), desks, companions: 0, max_companions }
+    pub(super) fn new(shared: Arc<Shared>, desks: Vec<Desk>, companions_allowed: bool) -> Self {
+        Self { shared, open: Vec::new(), desks, ports: 0, companions: 0, companions_allowed }
     }
 
     /// How many companions are open.
@@ -72,6 +77,11 @@ impl EpollPorts {
     /// There is no such port.
     pub fn local(&mut self, port: PortHandle) -> io::Result<SocketAddr> {
         self.port(port)?.socket.local_addr()?.as_socket().ok_or_else(not_found)
+    }
+
+    fn has_room_for_companion(&self) -> bool {
+        let free = self.shared.reported.len().saturating_sub(self.ports + self.companions);
+        self.companions_allowed && self.companions < free / COMPANION_SHARE
     }
 
     fn port(&mut self, port: PortHandle) -> io::Result<&mut OpenPort> {
@@ -100,7 +110,7 @@ impl EpollPorts {
 
     /// Makes, or turns, the companion that a worker wishes for.
     fn grant(&mut self, worker: usize, wish: Wish) -> io::Result<RawFd> {
-        let full = self.companions >= self.max_companions;
+        let full = !self.has_room_for_companion();
         let port = self.port(wish.port)?;
         if port.worker != Some(worker) {
             return Err(not_found());
@@ -161,6 +171,7 @@ impl PortOpener for EpollPorts {
         let place = &mut self.open[place];
         place.use_count = place.use_count.wrapping_add(1);
         let handle = handle(fd, place.use_count);
+        self.ports += 1;
         place.port =
             Some(OpenPort { handle, worker: Some(worker), socket, companion: None, key, local, options });
         Ok(handle)
@@ -181,6 +192,7 @@ impl PortOpener for EpollPorts {
             return;
         }
         let Some(port) = self.open[descriptor(port) as usize].port.take() else { return };
+        self.ports -= 1;
         self.companions -= usize::from(port.companion.is_some());
         for socket in port.sockets() {
             if let Some(post) = self.shared.workers.get(worker) {
