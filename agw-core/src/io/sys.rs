@@ -527,6 +527,14 @@ pub fn enable_receive_time(socket: &impl AsFd) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
 }
 
+/// Asks for [`Received::time_ns`] no more.
+///
+/// # Errors
+/// What the system says.
+pub fn disable_receive_time(socket: &impl AsFd) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 0)
+}
+
 /// Lets datagrams longer than the path's MTU be fragmented, by us (with what ICMP has taught the kernel) and, over IPv4, on the way
 /// (RLY-6).
 ///

@@ -444,3 +444,16 @@ pub(crate) fn a_steady_port_gets_a_companion_that_hides_nobody(rig: &mut Rig<Epo
     assert_eq!(received, 83 + 1 + 100 + 10 + 2000);
     rig.check_sums();
 }
+
+pub(crate) fn the_kernel_stamps_packets_of_some_ports_for_a_while(rig: &mut Rig<Epoll>) {
+    let call = rig.call(Plain, Plain);
+    rig.ground.ports().tend();
+    for sequence in 0..64 {
+        call.ue.send_to(&rtp(1, sequence, b"x"), call.access.rtp).unwrap();
+        rig.run();
+    }
+    assert_eq!(drain(&call.far).len(), 64);
+    let measured: u64 =
+        (0..=RESIDENCE_BOUNDS_US.len()).map(|b| rig.counters.get(Counter::ResidenceBucket(b))).sum();
+    assert!((1..=8).contains(&measured), "{measured} of 64 were sampled");
+}

@@ -95,6 +95,11 @@ fn a_steady_port_gets_a_companion_that_hides_nobody() {
 }
 
 #[test]
+fn the_kernel_stamps_packets_of_some_ports_for_a_while() {
+    control::the_kernel_stamps_packets_of_some_ports_for_a_while(&mut Rig::<Epoll>::new());
+}
+
+#[test]
 fn traffic_at_random_leaves_nothing_behind() {
     for seed in 1..=20 {
         chaos::traffic_at_random_leaves_nothing_behind(seed);

@@ -10,6 +10,7 @@
 
 mod paths;
 mod ports;
+mod stamps;
 mod worker;
 
 pub use ports::EpollPorts;

@@ -1,6 +1,7 @@
 //! The control side: opens, tunes and closes sockets, and gives steady ports their companions.
 
 use super::paths::{Desk, Grant, Wish};
+use super::stamps::{Change, PORTS_ASKING, Stamps};
 use super::{Shared, descriptor, handle, token};
 use crate::command::order::PortKey;
 use crate::io::sys;
@@ -30,6 +31,7 @@ pub struct EpollPorts {
     companions: usize,
     /// Whether there are to be any.
     companions_allowed: bool,
+    stamps: Stamps,
 }
 
 /// What was known of a descriptor that was a port.
@@ -57,13 +59,26 @@ impl OpenPort {
     }
 }
 
+/// Without time stamps the port works as well, so the system may refuse.
+fn stamp(socket: &Socket, on: bool) {
+    let _ = if on { sys::enable_receive_time(socket) } else { sys::disable_receive_time(socket) };
+}
+
 fn not_found() -> io::Error {
     io::Error::from(io::ErrorKind::NotFound)
 }
 
 impl EpollPorts {
     pub(super) fn new(shared: Arc<Shared>, desks: Vec<Desk>, companions_allowed: bool) -> Self {
-        Self { shared, open: Vec::new(), desks, ports: 0, companions: 0, companions_allowed }
+        Self {
+            shared,
+            open: Vec::new(),
+            desks,
+            ports: 0,
+            companions: 0,
+            companions_allowed,
+            stamps: Stamps::default(),
+        }
     }
 
     /// How many companions are open.
@@ -102,7 +117,6 @@ impl EpollPorts {
             socket.set_only_v6(true)?;
         }
         sys::enable_overflow_count(&socket)?;
-        sys::enable_receive_time(&socket)?;
         sys::allow_fragments(&socket, is_v6)?;
         sys::set_dscp(&socket, is_v6, options.dscp)?;
         Ok(socket)
@@ -139,6 +153,29 @@ impl EpollPorts {
         port.companion = Some(companion);
         self.companions += 1;
         Ok(fd)
+    }
+
+    /// Lets a few ports ask the kernel for time stamps, or ask no more.
+    fn turn_stamps(&mut self) {
+        match self.stamps.due(sys::monotonic_us()) {
+            Change::None => {}
+            Change::Stop(ports) => {
+                for port in ports {
+                    // One that was closed meanwhile has stopped by that.
+                    let Ok(port) = self.port(port) else { continue };
+                    port.sockets().for_each(|socket| stamp(socket, false));
+                }
+            }
+            Change::Start(from) => {
+                let from = if from < self.open.len() { from } else { 0 };
+                let ports = self.open[from..].iter().filter_map(|place| place.port.as_ref());
+                let ports: Vec<_> = ports.take(PORTS_ASKING).collect();
+                ports.iter().flat_map(|port| port.sockets()).for_each(|socket| stamp(socket, true));
+                let next = ports.last().map_or(0, |port| descriptor(port.handle) as usize + 1);
+                let handles = ports.iter().map(|port| port.handle).collect();
+                self.stamps.ask(handles, next);
+            }
+        }
     }
 
     /// Adds what the queue has lost and nobody has reported yet.
@@ -242,6 +279,7 @@ impl PortOpener for EpollPorts {
     }
 
     fn tend(&mut self) {
+        self.turn_stamps();
         for worker in 0..self.desks.len() {
             for _ in 0..COMPANIONS_AT_ONCE {
                 let desk = &mut self.desks[worker];
