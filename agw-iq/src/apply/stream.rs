@@ -413,7 +413,7 @@ fn remote_ports(remote: Remote, rtcp: RtcpPorts) -> Option<PortRange> {
     PortRange::new(rtp.min(other), rtp.max(other))
 }
 
-/// The model's word for a mode. Both see the context from inside: SendOnly lets media out.
+/// The model's word for a mode. Both look from outside the context: SendOnly lets media out to the peer.
 pub(super) const fn mode(mode: StreamMode) -> Mode {
     match mode {
         StreamMode::SendOnly => Mode::SendOnly,
