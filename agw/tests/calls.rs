@@ -2,8 +2,7 @@
 
 mod common;
 
-use common::{Gateway, context_of, eventually, given, media_end, plain_call, received, rtp};
-use std::io::{Read, Write};
+use common::{Gateway, context_of, eventually, given, media_end, plain_call, received, rtp, tpkt};
 use std::net::{SocketAddr, TcpStream};
 
 /// Sends packets both ways and sees them come out byte for byte.
@@ -48,22 +47,8 @@ fn a_call_over_tcp_with_short_tokens_is_answered_in_kind() {
     let (access, core) = (media_end(), media_end());
     let mut stream = TcpStream::connect(gateway.iq).unwrap();
     stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
-    let mut transact = |id: u32, actions: &str| {
-        let message = format!("!/2 [127.0.0.1] T={id}{{{actions}}}");
-        let mut packet = vec![3, 0];
-        packet.extend_from_slice(&u16::try_from(message.len() + 4).unwrap().to_be_bytes());
-        packet.extend_from_slice(message.as_bytes());
-        // In pieces, as TCP may deliver it.
-        for piece in packet.chunks(100) {
-            stream.write_all(piece).unwrap();
-        }
-        let mut header = [0; 4];
-        stream.read_exact(&mut header).unwrap();
-        assert_eq!(header[..2], [3, 0]);
-        let mut body = vec![0; usize::from(u16::from_be_bytes([header[2], header[3]])) - 4];
-        stream.read_exact(&mut body).unwrap();
-        String::from_utf8(body).unwrap()
-    };
+    let mut transact =
+        |id: u32, actions: &str| tpkt(&mut stream, &format!("!/2 [127.0.0.1] T={id}{{{actions}}}"));
     let long = plain_call(access.local_addr().unwrap(), core.local_addr().unwrap());
     let short = long.replace("Context = ", "C=").replace("Add = ", "A=").replace("Stream = ", "ST=");
     let reply = transact(1, &short);

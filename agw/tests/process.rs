@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Controller, Gateway, agw, context_of, eventually, media_end};
+use common::{Controller, Gateway, agw, context_of, eventually, media_end, tpkt};
 use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -38,6 +38,19 @@ fn a_drain_refuses_new_calls_and_ends_with_the_last() {
     assert!(refused.contains("Error"), "{refused}");
     assert!(gateway.is_running());
     controller.transact(&format!("Context = {context} {{ Subtract = * }}"));
+    assert!(gateway.ended().success());
+}
+
+#[test]
+fn the_reply_that_ends_the_last_call_of_a_drain_still_goes_out_over_tcp() {
+    let mut gateway = Gateway::start(&[]);
+    let context = one_call(&mut gateway.controller());
+    gateway.signal(Signal::TERM);
+    gateway.logged("draining: no new calls are taken");
+    let mut stream = TcpStream::connect(gateway.iq).unwrap();
+    stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    let reply = tpkt(&mut stream, &format!("!/2 [127.0.0.1] T=77{{C={context}{{S=*}}}}"));
+    assert!(reply.contains("P=77{") && !reply.contains("ER="), "{reply}");
     assert!(gateway.ended().success());
 }
 

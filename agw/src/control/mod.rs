@@ -164,11 +164,12 @@ impl Control {
                 Some(happening) = self.happenings.recv() => Wake::Connection(happening),
                 accepted = self.listener.accept() => Wake::Accepted(accepted),
             };
-            if let Some(end) = self.handle(wake)? {
+            let at_once = self.handle(wake)?;
+            self.settle();
+            if let Some(end) = at_once.or_else(|| self.drained()) {
                 self.last_words(end).await;
                 return Ok(end);
             }
-            self.settle();
         }
     }
 
@@ -199,7 +200,7 @@ impl Control {
             }
             Wake::Reload => self.reload(),
         }
-        Ok(self.drained())
+        Ok(None)
     }
 
     /// Lets everything that follows from what has happened follow: confirmed orders, timers, messages to send.
@@ -362,10 +363,12 @@ impl Control {
         self.systemd.stopping();
     }
 
+    /// Whether the drain is over. The last call is gone when the workers have confirmed it, for only then is its Subtract answered.
     fn drained(&self) -> Option<End> {
         let deadline = self.draining_until?;
-        let contexts = self.controller.counts().contexts;
-        if contexts == 0 {
+        let counts = self.controller.counts();
+        let contexts = counts.contexts;
+        if contexts == 0 && counts.unconfirmed_orders == 0 {
             return Some(End::Drained);
         }
         (Instant::now() >= deadline).then_some(End::Deadline { contexts })
@@ -386,6 +389,8 @@ impl Control {
             }
             self.settle();
         }
+        let left = until.saturating_duration_since(Instant::now()).max(LAST_WORDS / 5);
+        let _ = tokio::time::timeout(left, self.connections.finish()).await;
         if let Some(logs) = &self.logs {
             logs.flush(Instant::now() + crate::logging::WINDOW);
         }

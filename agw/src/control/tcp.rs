@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use zeroize::Zeroizing;
 
 /// Reads that wait for control, all connections together.
@@ -42,6 +42,7 @@ pub(super) enum Happening {
 struct Connection {
     writes: mpsc::Sender<MessageBytes>,
     reader: AbortHandle,
+    writer: JoinHandle<()>,
 }
 
 /// All connections of Iq.
@@ -92,8 +93,8 @@ impl Connections {
         let (read, write) = stream.into_split();
         let (writes, waiting) = mpsc::channel(MAX_WAITING_WRITES);
         let reader = tokio::task::spawn_local(reading(id, read, self.happenings.clone())).abort_handle();
-        tokio::task::spawn_local(writing(id, write, waiting, self.happenings.clone()));
-        self.open.insert(id, Connection { writes, reader });
+        let writer = tokio::task::spawn_local(writing(id, write, waiting, self.happenings.clone()));
+        self.open.insert(id, Connection { writes, reader, writer });
     }
 
     /// Hands over a message. `false`: too many wait already, and the connection was closed.
@@ -104,6 +105,15 @@ impl Connections {
             self.close(id);
         }
         taken
+    }
+
+    /// Ends all connections once what waits on them has been written.
+    pub(super) async fn finish(&mut self) {
+        for (_, Connection { writes, reader, writer }) in self.open.drain() {
+            reader.abort();
+            drop(writes);
+            let _ = writer.await;
+        }
     }
 
     /// Ends a connection: what waits is still written, nothing is read any more.

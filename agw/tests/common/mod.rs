@@ -262,3 +262,19 @@ pub fn received(socket: &UdpSocket) -> Vec<u8> {
     let length = socket.recv(&mut buffer).expect("a packet");
     buffer[..length].to_vec()
 }
+
+/// Sends a message over TCP in pieces, as TCP may deliver it, and reads the answer (H.248.1 D.2, RFC 1006).
+pub fn tpkt(stream: &mut TcpStream, message: &str) -> String {
+    let mut packet = vec![3, 0];
+    packet.extend_from_slice(&u16::try_from(message.len() + 4).unwrap().to_be_bytes());
+    packet.extend_from_slice(message.as_bytes());
+    for piece in packet.chunks(100) {
+        stream.write_all(piece).unwrap();
+    }
+    let mut header = [0; 4];
+    stream.read_exact(&mut header).unwrap();
+    assert_eq!(header[..2], [3, 0]);
+    let mut body = vec![0; usize::from(u16::from_be_bytes([header[2], header[3]])) - 4];
+    stream.read_exact(&mut body).unwrap();
+    String::from_utf8(body).unwrap()
+}
