@@ -109,7 +109,8 @@ impl<O: PortOpener> Controller<O> {
     /// When [`Controller::handle_timeout`] wants to be called, in the milliseconds of [`Controller::set_now`]: ports have rested enough.
     /// Late calls cost nothing but metrics that are late: ports that are needed are looked after in passing.
     pub fn next_timeout(&self) -> Option<u64> {
-        self.sockets.realms.next_refresh_ms()
+        let tend = self.sockets.opener.tend_again_ms().map(|in_ms| self.now_ms + in_ms);
+        [self.sockets.realms.next_refresh_ms(), tend].into_iter().flatten().min()
     }
 
     /// Does what is due at this time.

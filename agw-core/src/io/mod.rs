@@ -205,7 +205,11 @@ pub trait PortOpener {
     /// Wakes a worker that may be waiting in `reap`, because an order is there.
     fn wake(&mut self, worker: usize);
 
-    /// Does what the workers have wished for since the last call, such as cheaper ways to send. To be called a few times a second;
-    /// nothing but cost depends on it.
+    /// Does what the workers have wished for since the last call, such as cheaper ways to send. Nothing but cost depends on it.
     fn tend(&mut self) {}
+
+    /// In how many milliseconds [`PortOpener::tend`] should be called again; `None`: not before a port is opened.
+    fn tend_again_ms(&self) -> Option<u64> {
+        None
+    }
 }

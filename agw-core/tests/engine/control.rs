@@ -390,7 +390,7 @@ pub(crate) fn a_steady_port_gets_a_companion_that_hides_nobody(rig: &mut Rig<Epo
         let heard = [&call.far, &call.ue].map(|host| drain(host).len());
         assert_eq!(heard, [packets; 2]);
     };
-    talk(rig, 63);
+    talk(rig, 31);
     assert_eq!(rig.ground.ports().companions(), 0);
     talk(rig, 20);
     assert_eq!(rig.ground.ports().companions(), 2, "one for each side that is steady");
@@ -441,7 +441,7 @@ pub(crate) fn a_steady_port_gets_a_companion_that_hides_nobody(rig: &mut Rig<Epo
     assert_eq!(rig.ground.ports().companions(), 0);
     assert!(rig.dropped(Leg::Core, DropReason::ReceiveOverflow) > 0);
     let received = rig.received(Leg::Core, PacketKind::Rtp) + rig.received(Leg::Core, PacketKind::Other);
-    assert_eq!(received, 83 + 1 + 100 + 10 + 2000);
+    assert_eq!(received, 51 + 1 + 100 + 10 + 2000);
     rig.check_sums();
 }
 
@@ -455,5 +455,5 @@ pub(crate) fn the_kernel_stamps_packets_of_some_ports_for_a_while(rig: &mut Rig<
     assert_eq!(drain(&call.far).len(), 64);
     let measured: u64 =
         (0..=RESIDENCE_BOUNDS_US.len()).map(|b| rig.counters.get(Counter::ResidenceBucket(b))).sum();
-    assert!((1..=8).contains(&measured), "{measured} of 64 were sampled");
+    assert!((1..=4).contains(&measured), "{measured} of 64 were sampled");
 }

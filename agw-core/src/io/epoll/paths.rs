@@ -8,8 +8,8 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 
-/// Packets to one address after which it is taken to stay: about a second of voice.
-pub(super) const STEADY_PACKETS: u16 = 64;
+/// Packets to one address after which it is taken to stay: more than half a second of voice.
+pub(super) const STEADY_PACKETS: u16 = 32;
 /// Wishes and grants under way. A wish that finds no room is made again later.
 const RING: usize = 1024;
 

@@ -15,6 +15,8 @@ use std::sync::atomic::Ordering;
 
 /// The most companions made in one go, so that the control thread is not held up.
 const COMPANIONS_AT_ONCE: usize = 256;
+/// How soon a wish should be granted: ten look-ups a second cost nothing.
+const TEND_EVERY_MS: u64 = 100;
 /// Companions get at most one in so many of the descriptors that are neither ports nor companions, so that they never crowd out
 /// calls to come.
 const COMPANION_SHARE: usize = 4;
@@ -276,6 +278,10 @@ impl PortOpener for EpollPorts {
         {
             post.waker.wake();
         }
+    }
+
+    fn tend_again_ms(&self) -> Option<u64> {
+        (self.ports > 0).then_some(TEND_EVERY_MS)
     }
 
     fn tend(&mut self) {
