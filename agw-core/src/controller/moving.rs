@@ -138,7 +138,6 @@ impl<O: PortOpener> Controller<O> {
 
     /// Orders the flows of a termination out of their worker. One that is on its way already gets another destination.
     fn depart(&mut self, id: TerminationId, from: ContextId, old: usize, new: usize) {
-        let mut departing = ArrayVec::<FlowId, { super::MAX_STREAMS_PER_TERMINATION }>::new();
         let Ok(termination) = self.registry.termination_mut(id) else { return };
         for stream in &mut termination.streams {
             // The old worker stops reaping before it lets the flow go: what it took after that would belong to nobody.
@@ -163,16 +162,13 @@ impl<O: PortOpener> Controller<O> {
                 record.departing = true;
             }
             stream.origin = Some(was);
-            departing.push(was.flow);
+            // It leaves before who stays behind is told: what it has still found ready comes to its old peer.
+            self.links[old].send(self.tickets.number(), Order::Release(was.flow));
             let (install, join) = (self.tickets.number(), self.tickets.number());
             let passage = Passage { to, install, join, reads: ArrayVec::new(), removal: None };
             self.passages.under_way.insert(was, passage);
         }
-        // Who stays behind is told before who it faced is gone.
         self.settle(from);
-        for flow in departing {
-            self.links[old].send(self.tickets.number(), Order::Release(flow));
-        }
     }
 
     /// A flow is out of its worker's hands.
