@@ -246,8 +246,14 @@ impl PortOpener for EpollPorts {
         let shared = Arc::clone(&self.shared);
         let post = shared.workers.get(worker).ok_or_else(not_found)?;
         let port = self.port(port)?;
-        for socket in port.sockets() {
-            post.epoll.reserve(socket.as_fd(), token(port.key, socket.as_raw_fd()))?;
+        for (done, socket) in port.sockets().enumerate() {
+            if let Err(error) = post.epoll.reserve(socket.as_fd(), token(port.key, socket.as_raw_fd())) {
+                for socket in port.sockets().take(done) {
+                    // What was just added can be removed.
+                    let _ = post.epoll.remove(socket.as_fd());
+                }
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -299,5 +305,30 @@ impl PortOpener for EpollPorts {
                 debug_assert!(told.is_ok(), "there was room");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::epoll::{self, EpollSetup};
+
+    #[test]
+    fn a_reservation_that_fails_halfway_leaves_nothing() {
+        let setup = EpollSetup { workers: 2, addresses: 1, descriptors: 4096, companions: 1, tick_us: 0 };
+        let (mut ports, _ios) = epoll::open(&setup).unwrap();
+        let local = "127.0.0.1:0".parse().unwrap();
+        let key = PortKey { address: 0, port: 1 };
+        let port = ports.open(0, key, local, PortOptions::default()).unwrap();
+        let companion = ports.socket(local, PortOptions::default()).unwrap();
+        let shared = Arc::clone(&ports.shared);
+        // The second of the two cannot be added, because it is there.
+        shared.workers[1].epoll.reserve(companion.as_fd(), 7).unwrap();
+        ports.port(port).unwrap().companion = Some(companion);
+        assert!(ports.reserve(1, port).is_err());
+
+        let companion = ports.port(port).unwrap().companion.as_ref().unwrap();
+        shared.workers[1].epoll.remove(companion.as_fd()).unwrap();
+        ports.reserve(1, port).expect("the first was not left behind");
     }
 }
