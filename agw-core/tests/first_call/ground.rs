@@ -114,7 +114,7 @@ impl Ground for Epoll {
     type Host = UdpSocket;
 
     fn new(workers: usize) -> Self {
-        let setup = EpollSetup { workers, addresses: 2, descriptors: 16_384, companions: 64, tick_us: 200 };
+        let setup = EpollSetup { workers, addresses: 2, descriptors: 16_384, companions: true, tick_us: 200 };
         let (ports, ios) = epoll::open(&setup).unwrap();
         Self { ports: Some(ports), ios, net: own_net(), began: Instant::now() }
     }

@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_reservation_that_fails_halfway_leaves_nothing() {
-        let setup = EpollSetup { workers: 2, addresses: 1, descriptors: 4096, companions: 1, tick_us: 0 };
+        let setup = EpollSetup { workers: 2, addresses: 1, descriptors: 4096, companions: true, tick_us: 0 };
         let (mut ports, _ios) = epoll::open(&setup).unwrap();
         let local = "127.0.0.1:0".parse().unwrap();
         let key = PortKey { address: 0, port: 1 };
