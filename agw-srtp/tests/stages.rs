@@ -60,6 +60,22 @@ fn a_batch_that_crosses_a_wrap_of_a_known_stream_needs_no_second_plan() {
     assert_eq!(receive_batch(&mut receiver, &mut slots), [Ok(17); 5]);
 }
 
+/// A sender that leaps twice in one batch: its last packet lies behind the window until the one before it has been accepted.
+#[test]
+fn a_packet_that_is_old_only_before_the_batch_is_planned_again() {
+    for suite in Suite::ALL {
+        let (mut sender, mut receiver) = default_pair(suite);
+        assert_eq!(receive_batch(&mut receiver, &mut wires(&mut sender, &[0x6000])), [Ok(17)]);
+        let mut slots = wires(&mut sender, &[0xd000, 0x4000]);
+        let untouched = slots[1].clone();
+        assert_eq!(receive_batch(&mut receiver, &mut slots), [Ok(17), Err(Error::Replan)], "{suite}");
+        assert_eq!(slots[1], untouched, "the packet is as it was received");
+        let len = slots[1].len();
+        assert_eq!(receiver.unprotect_rtp(&mut slots[1], len, 0), Ok(17), "{suite}");
+        assert_eq!(receiver.streams().next(), Some((SSRC, Some(0x1_4000))));
+    }
+}
+
 #[test]
 fn planning_a_received_packet_changes_nothing() {
     let (mut sender, mut receiver) = default_pair(Suite::AeadAes128Gcm);
