@@ -254,9 +254,11 @@ impl ErrorDescriptor {
         ErrorDescriptor { code, text: (!wording.is_empty()).then(|| wording.to_owned()) }
     }
 
-    /// An error with its own text; quotation marks, which the text encoding cannot carry, become apostrophes.
+    /// An error with its own text; quotation marks, which the text encoding cannot carry, become apostrophes, and keys are blanked
+    /// (SRTP-12): the text often quotes what was refused.
     pub fn with_text(code: ErrorCode, text: impl Into<String>) -> Self {
-        ErrorDescriptor { code, text: Some(quotable(text.into())) }
+        let text = zeroize::Zeroizing::new(text.into());
+        ErrorDescriptor { code, text: Some(quotable(crate::secret::redact(&text))) }
     }
 }
 

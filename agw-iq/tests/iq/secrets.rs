@@ -54,6 +54,23 @@ fn nothing_printed_for_people_holds_a_key() {
     }
 }
 
+/// A refusal shows the value that it refuses, wherever the controller may have put a key.
+#[test]
+fn no_error_text_quotes_a_key() {
+    let mut lab = Lab::new();
+    for local in [
+        format!("v=0\nc=IN IP4 $\nm=audio $ RTP/inline:{OTHER_KEY} 0"),
+        format!("v=0\nc=IN IP4 inline:{OTHER_KEY}\nm=audio $ RTP/AVP 0"),
+        format!("v=0\nc=IN IP4 $\nm=audio inline:{OTHER_KEY} RTP/AVP 0"),
+        format!("v=0\nc=IN IP4 $\nm=inline:{OTHER_KEY} $ RTP/AVP 0"),
+    ] {
+        let (code, text) = lab.error(&add(&local));
+        assert!(!text.contains(OTHER_KEY), "{code} {text}");
+    }
+    let (code, text) = lab.error(&add_with(&format!("ds/dscp=\"inline:{OTHER_KEY}\"")));
+    assert!(text.contains("inline:***"), "{code} {text}");
+}
+
 #[test]
 fn a_changed_attribute_is_refused_and_the_same_one_is_harmless() {
     let mut lab = Lab::new();
