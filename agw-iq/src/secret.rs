@@ -107,6 +107,12 @@ pub fn redact(text: &str) -> String {
     out
 }
 
+/// Whether an SDES key is announced anywhere in the text.
+pub(crate) fn holds_inline_key(text: &str) -> bool {
+    let (mark, _) = MARKS[0];
+    text.as_bytes().windows(mark.len()).any(|window| window.eq_ignore_ascii_case(mark))
+}
+
 /// The key announced exactly at this place. `$` asks for a value and is shown.
 fn key_at(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     if at == 0 && bytes.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"k=")) {

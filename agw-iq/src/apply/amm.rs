@@ -405,7 +405,7 @@ fn settle(
         if let Some(given) = &stream.given {
             answer::fill(&mut group, given, session_lines);
         }
-        stream.local = Some(Sdp { groups: vec![media::without_keys(&group)] }.print());
+        stream.local = Some(media::kept(&group));
         parms.local = Some(Sdp { groups: vec![group] }.print());
     }
     streams.insert(number, stream);

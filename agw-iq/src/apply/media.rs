@@ -6,8 +6,8 @@
 
 use crate::ast::ErrorDescriptor;
 use crate::errors::ErrorCode;
-use crate::sdp::{self, Group, Media, Port, Rtcp};
-use crate::secret::redact;
+use crate::sdp::{self, Group, Media, Port, Rtcp, Sdp, SdpText};
+use crate::secret::{holds_inline_key, redact};
 use agw_core::model::{CryptoAttribute, Family, Transport};
 use std::net::IpAddr;
 
@@ -175,8 +175,14 @@ fn clock_rate(media: &Media) -> Option<u32> {
     mapped.or_else(fixed).filter(|rate| *rate > 0)
 }
 
-/// What of a description may be kept and audited: everything but keys (SRTP-12).
-pub(super) fn without_keys(group: &Group) -> Group {
+/// What of a description is kept and shown in audits: everything but keys (SRTP-12). What stands behind `inline:` where no key belongs, as
+/// under a mistyped name, is blanked.
+pub(super) fn kept(group: &Group) -> SdpText {
+    let text = Sdp { groups: vec![without_keys(group)] }.print();
+    if holds_inline_key(text.as_str()) { SdpText::new(&redact(text.as_str())) } else { text }
+}
+
+fn without_keys(group: &Group) -> Group {
     let secret = |line: &sdp::Line| match line {
         sdp::Line::Attribute(attribute) => {
             let name = attribute.name();

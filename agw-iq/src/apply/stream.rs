@@ -309,7 +309,7 @@ fn take_remote(
             stream.remote_off = terms.is_off();
             stream.remote_mux = terms.mux;
             spec.security.remote = terms.crypto;
-            stream.remote = Some(crate::sdp::Sdp { groups: vec![media::without_keys(&group)] }.print());
+            stream.remote = Some(media::kept(&group));
             Ok(())
         }
     }

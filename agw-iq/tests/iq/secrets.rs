@@ -54,6 +54,15 @@ fn nothing_printed_for_people_holds_a_key() {
     }
 }
 
+#[test]
+fn a_key_under_a_mistyped_name_is_in_no_audit() {
+    let mut lab = Lab::new();
+    let local = format!("v=0\nc=IN IP4 $\nm=audio $ RTP/AVP 0\na=cryptic:1 X INLINE:{OTHER_KEY}|2^20");
+    lab.ask(&add(&local));
+    let reply = lab.ask("C=5001{AV=ip/1/access/101{AT{M}}}");
+    assert!(reply.contains("a=cryptic:1 X INLINE:***|2^20"), "{reply}");
+}
+
 /// A refusal shows the value that it refuses, wherever the controller may have put a key.
 #[test]
 fn no_error_text_quotes_a_key() {
