@@ -22,6 +22,14 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Cllvm-args=-simplifycfg-branch-fold-threshold=0 -Ccodegen-units=1";
 
+/// What a target has besides `fuzz/seeds/TARGET`: reference messages of the crates' own tests to begin with, and words to mutate with.
+const MATERIAL: [(&str, Option<&str>, Option<&str>); 4] = [
+    ("iq_gateway", Some("agw-iq/tests/vectors"), Some("fuzz/dictionaries/iq.dict")),
+    ("iq_sdp", None, Some("fuzz/dictionaries/sdp.dict")),
+    ("iq_text", Some("agw-iq/tests/vectors"), Some("fuzz/dictionaries/iq.dict")),
+    ("srtp_sdes", None, Some("fuzz/dictionaries/sdp.dict")),
+];
+
 /// What to fuzz, and for how long each.
 pub(crate) struct Options {
     pub(crate) seconds: u32,
@@ -130,15 +138,15 @@ fn fuzz_one(program: &Path, target: &str, seconds: u32) -> Result<String, String
     fuzzer.arg(format!("-rss_limit_mb={MEMORY_MB}"));
     fuzzer.arg(format!("-artifact_prefix={}/", findings.display()));
     fuzzer.args(["-print_final_stats=1", "-verbosity=1"]);
-    let dictionary = place::root().join("fuzz/dictionaries").join(format!("{target}.dict"));
-    if dictionary.exists() {
-        fuzzer.arg(format!("-dict={}", dictionary.display()));
+    let material = MATERIAL.iter().find(|(name, ..)| *name == target);
+    let (vectors, dictionary) = material.map_or((None, None), |(_, vectors, words)| (*vectors, *words));
+    if let Some(dictionary) = dictionary {
+        fuzzer.arg(format!("-dict={}", place::root().join(dictionary).display()));
     }
     fuzzer.arg(&corpus);
-    let seeds = place::root().join("fuzz/seeds").join(target);
-    if seeds.exists() {
-        fuzzer.arg(&seeds);
-    }
+    let seeds = format!("fuzz/seeds/{target}");
+    let seeds = [Some(seeds.as_str()), vectors].into_iter().flatten().map(|seeds| place::root().join(seeds));
+    fuzzer.args(seeds.filter(|seeds| seeds.exists()));
     // libFuzzer reports on standard error, the finding's input last.
     fuzzer.stderr(std::process::Stdio::piped());
     let output = fuzzer.output().map_err(|error| format!("{}: {error}", program.display()))?;
@@ -175,6 +183,12 @@ mod tests {
                 let path = file.unwrap().path();
                 let path = path.strip_prefix(place::root().join("fuzz")).unwrap().display().to_string();
                 assert!(manifest.contains(&format!("path = \"{path}\"")), "{path}");
+            }
+        }
+        for (target, vectors, dictionary) in MATERIAL {
+            assert!(targets.iter().any(|known| known == target), "{target}");
+            for path in [vectors, dictionary].into_iter().flatten() {
+                assert!(place::root().join(path).exists(), "{path}");
             }
         }
         for seeds in fs::read_dir(place::root().join("fuzz/seeds")).unwrap() {
