@@ -23,8 +23,8 @@ fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
 }
 
 /// As [`checked`], for calls that return a length.
-fn checked_len(result: libc::ssize_t) -> io::Result<usize> {
-    usize::try_from(result).map_err(|_| io::Error::last_os_error())
+fn checked_len(result: impl TryInto<usize>) -> io::Result<usize> {
+    result.try_into().map_err(|_| io::Error::last_os_error())
 }
 
 /// The length of a C type as the system calls want it; all of ours are tiny.
@@ -114,6 +114,11 @@ pub struct Received {
 
 const NOWHERE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
 
+// The three calls that every packet costs are made directly: the C library's functions of these names are points at which a thread can
+// be cancelled, and pay for it.
+
+const SEND_FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+
 /// Receives one datagram without waiting, in the cheapest way: no time stamp, no overflow count.
 ///
 /// # Errors
@@ -123,12 +128,13 @@ pub fn receive_from(socket: RawFd, buffer: &mut [u8]) -> io::Result<Received> {
     let mut address_len = socklen_of::<RawAddress>();
     // SAFETY: buffer and address are valid for writes of the lengths given, and outlive the call.
     let result = unsafe {
-        libc::recvfrom(
+        libc::syscall(
+            libc::SYS_recvfrom,
             socket,
-            buffer.as_mut_ptr().cast(),
+            buffer.as_mut_ptr(),
             buffer.len(),
             libc::MSG_DONTWAIT | libc::MSG_TRUNC,
-            (&raw mut address).cast(),
+            &raw mut address,
             &raw mut address_len,
         )
     };
@@ -167,12 +173,13 @@ pub fn send_to(socket: RawFd, datagram: &[u8], to: SocketAddr) -> io::Result<()>
     let (address, address_len) = RawAddress::encode(to);
     // SAFETY: datagram and address are valid for reads of the lengths given.
     let result = unsafe {
-        libc::sendto(
+        libc::syscall(
+            libc::SYS_sendto,
             socket,
-            datagram.as_ptr().cast(),
+            datagram.as_ptr(),
             datagram.len(),
-            libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
-            (&raw const address).cast(),
+            SEND_FLAGS,
+            &raw const address,
             address_len,
         )
     };
@@ -184,9 +191,11 @@ pub fn send_to(socket: RawFd, datagram: &[u8], to: SocketAddr) -> io::Result<()>
 /// # Errors
 /// What the system says; also what it has heard of an earlier datagram, and then this one was not sent.
 pub fn send(socket: RawFd, datagram: &[u8]) -> io::Result<()> {
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    // SAFETY: the datagram is valid for reads of its length.
-    let result = unsafe { libc::send(socket, datagram.as_ptr().cast(), datagram.len(), flags) };
+    let nowhere = std::ptr::null::<RawAddress>();
+    // SAFETY: the datagram is valid for reads of its length; a connected socket takes no address.
+    let result = unsafe {
+        libc::syscall(libc::SYS_sendto, socket, datagram.as_ptr(), datagram.len(), SEND_FLAGS, nowhere, 0)
+    };
     checked_len(result).map(|_| ())
 }
 
@@ -336,14 +345,8 @@ impl MessageArray {
             count += 1;
         }
         // SAFETY: as in `receive`; the kernel only reads through the pieces of a send.
-        let result = unsafe {
-            libc::sendmmsg(
-                socket,
-                self.headers.as_mut_ptr(),
-                count as libc::c_uint,
-                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
-            )
-        };
+        let result =
+            unsafe { libc::sendmmsg(socket, self.headers.as_mut_ptr(), count as libc::c_uint, SEND_FLAGS) };
         checked(result).map(|n| n as usize)
     }
 }
