@@ -481,8 +481,9 @@ impl Executor {
                 return Err(Stop::Blocked);
             }
             e.targets.as_mut().map(VecDeque::pop_front);
-            // A termination that was moved answers from where it is now.
-            let context = self.view.termination(id).map_or(context, |moved| ContextId::Id(moved.context.0));
+            // Move answers from the context that its action names, also when the termination did not get there.
+            let moving = matches!(command.command, Command::Move(_));
+            let context = if moving { e.context() } else { context };
             let place = (context, if e.union.is_some() { name.clone() } else { own_name });
             match outcome {
                 Ok(answer) => self.answer(verb, place, answer, e),

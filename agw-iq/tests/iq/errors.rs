@@ -259,3 +259,27 @@ fn pending_is_not_said_more_often_than_allowed() {
     }
     assert!(lab.exchange(&request)[0].starts_with("!/2 [192.0.2.20]:2944 P=77{IA,ER=506{"));
 }
+
+#[test]
+fn a_refused_command_answers_in_the_context_that_its_action_names() {
+    let mut lab = Lab::new();
+    lab.call();
+    lab.call();
+    for (action, place) in [
+        // Refused by the model, for context 5002 has two already; refused before it is asked; no context is made.
+        ("C=5002{MV=ip/1/access/101}", "C=5002{MV=ip/1/access/101{ER="),
+        ("C=5002{MV=ip/1/access/101{M{O{gm/foo=1}}}}", "C=5002{MV=ip/1/access/101{ER="),
+        ("C=${MV=ip/1/access/101{M{O{gm/foo=1}}}}", "C=${MV=ip/1/access/101{ER="),
+        ("C=5002{W-MV=ip/1/access/101}", "C=5002{MV=ip/1/access/101{ER="),
+        ("C=5002{MF=ip/1/access/101}", "C=5002{MF=ip/1/access/101{ER="),
+        ("C=5002{S=ip/1/access/101}", "C=5002{S=ip/1/access/101{ER="),
+        ("C=5002{A=ip/1/access/101{M{ST=1{O{MO=IN}}}}}", "C=5002{A=ip/1/access/101{ER="),
+        ("C=5002{AV=ip/1/access/101{AT{SA}}}", "C=5002{AV=ip/1/access/101{ER="),
+        ("C=5002{AC=ip/1/access/101{AT{M}}}", "C=5002{AC=ip/1/access/101{ER="),
+        ("C=5002{MF=ip/1/access/103{M{O{gm/foo=1}}}}", "C=5002{MF=ip/1/access/103{ER="),
+    ] {
+        let reply = lab.ask(action);
+        assert!(reply.starts_with(place), "{action}: {reply}");
+    }
+    assert_eq!(lab.iq.size(), (2, 4));
+}
