@@ -1,15 +1,16 @@
 //! SDES keys on their way to sessions: local policy is asked, what was given before is not changed (SRTP-9), and a session is made.
 //! The control half keeps no key: of each attribute that was taken it remembers a digest, enough to tell the same one from a
-//! different one, and the name of the suite (SRTP-12).
+//! different one, and the name of the suite (SRTP-12). The digest is of what the attribute means, not of how it was written: a
+//! lifetime of `2^10` is one of `1024`. The tag is left out, since it only names the attribute in an offer (RFC 4568 section 4.1)
+//! and changes nothing about the protection.
 
 use super::config::SrtpRules;
 use crate::command::Refusal;
 use crate::model::{CryptoAttribute, Direction, Security, StreamId};
 use agw_srtp::PolicyError;
 use agw_srtp::Suite;
-use agw_srtp::{InboundSession, OutboundSession};
+use agw_srtp::{InboundSession, Lifetime, MasterKey, Mki, OutboundSession};
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
 /// What is remembered of a crypto attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +21,34 @@ pub(super) struct KeyMark {
 
 impl KeyMark {
     fn of(attribute: &CryptoAttribute) -> Self {
-        let text = Zeroizing::new(attribute.print());
-        Self { digest: Sha256::digest(text.as_bytes()).into(), suite: attribute.suite() }
+        let params = attribute.params();
+        let mut hash = Sha256::new();
+        // Every field is of fixed length or follows its length, so that no two meanings give the same octets.
+        add_keys(&mut hash, attribute.keys());
+        add_keys(&mut hash, attribute.fec_keys());
+        hash.update([
+            params.kdr.map_or(0, |kdr| kdr + 1),
+            u8::from(params.unencrypted_srtp),
+            u8::from(params.unencrypted_srtcp),
+            u8::from(params.unauthenticated_srtp),
+            params.fec_order.map_or(0, |order| order as u8 + 1),
+        ]);
+        hash.update(params.window_size_hint.map_or(0, |hint| u64::from(hint) + 1).to_be_bytes());
+        Self { digest: hash.finalize().into(), suite: attribute.suite() }
+    }
+}
+
+/// A lifetime that is not there is another than any that is: what is left out means one number for SRTP and one for SRTCP.
+fn add_keys(hash: &mut Sha256, keys: &[MasterKey]) {
+    hash.update((keys.len() as u64).to_be_bytes());
+    for key in keys {
+        for secret in [key.key(), key.salt()] {
+            hash.update((secret.len() as u64).to_be_bytes());
+            hash.update(secret);
+        }
+        hash.update(key.lifetime().map_or(0, Lifetime::count).to_be_bytes());
+        hash.update(key.mki().map_or(0, Mki::value).to_be_bytes());
+        hash.update([key.mki().map_or(0, |mki| mki.field_len() as u8)]);
     }
 }
 

@@ -123,3 +123,48 @@ fn no_key_is_kept_in_the_control_half() {
     let streams = &bench.controller.registry.terminations().values().next().unwrap().streams;
     assert!(streams[0].keys.any() && streams[0].fresh.is_empty(), "SRTP-12: only digests are left");
 }
+
+#[test]
+fn a_key_is_the_same_however_it_is_written_and_another_when_it_means_another_thing() {
+    let mut bench = Bench::new(1);
+    let context = bench.context();
+    let written = |tail: &str| format!("{KEY_1}{tail}");
+    let first = written("|2^10|1:4 KDR=3 WSH=64");
+    let termination = bench.add(context, keyed("access", None, Some(&first))).id;
+    let orders = bench.workers[0].changed;
+    let same = [
+        first.clone(),
+        written("|1024|1:4 KDR=3 WSH=64"),
+        written("|1024|1:4 WSH=64 KDR=3"),
+        // The tag names the attribute, not its key.
+        first.replacen('1', "7", 1),
+    ];
+    for again in &same {
+        bench.modify(termination, keyed("access", None, Some(again))).unwrap();
+    }
+    bench.turn();
+    assert_eq!(bench.workers[0].changed, orders, "nothing was installed a second time");
+
+    let before = bench.snapshot();
+    let other_suite = first.replacen("SHA1_80", "SHA1_32", 1);
+    let tails = [
+        "|1025|1:4 KDR=3 WSH=64",
+        "|1:4 KDR=3 WSH=64",
+        "|2^10|2:4 KDR=3 WSH=64",
+        "|2^10|1:2 KDR=3 WSH=64",
+        "|2^10 KDR=3 WSH=64",
+        "|2^10|1:4 WSH=64",
+        "|2^10|1:4 KDR=3",
+        "|2^10|1:4 KDR=3 WSH=64 UNENCRYPTED_SRTCP",
+    ];
+    for changed in tails.map(written).iter().chain([&other_suite]) {
+        let refused = bench.modify(termination, keyed("access", None, Some(changed)));
+        assert_eq!(
+            refused,
+            Err(Refusal::CryptoChanged(StreamId(1), Direction::Inbound)),
+            "SRTP-9: {}",
+            &changed[KEY_1.len()..]
+        );
+    }
+    assert_eq!(bench.snapshot(), before);
+}
