@@ -170,3 +170,35 @@ fn a_worker_that_is_gone_gets_no_new_contexts() {
     let refused = bench.try_add(context, vec![(StreamId(1), spec("access", AVP))]);
     assert_eq!(refused, Err(Refusal::OutOfResources("workers")));
 }
+
+#[test]
+fn ports_that_a_refused_command_took_are_free_again_at_once() {
+    // Five pairs: a call of three streams fits once, on either worker not twice.
+    for workers in [1, 2] {
+        let mut bench = Bench::with(workers, |config| {
+            config.realms[0] =
+                realm("access", Leg::Access, &["127.0.0.1"], (10_000, 9_999 + 10 * workers as u16));
+        });
+        for _ in 0..workers {
+            let context = bench.context();
+            bench.try_add(context, three("access")).unwrap();
+        }
+        let context = bench.context();
+        let termination = bench.add(context, spec("core", AVP)).id;
+        let before = bench.snapshot();
+        for _ in 0..100 {
+            let empty = bench.context();
+            assert!(matches!(bench.try_add(empty, three("access")), Err(Refusal::OutOfPorts(_))));
+            bench.execute(Command::RemoveContext(empty)).unwrap();
+            let more = (2..=4).map(|id| (StreamId(id), spec("access", AVP))).collect();
+            let refused = bench.execute(Command::Modify { termination, streams: more });
+            assert!(matches!(refused, Err(Refusal::OutOfPorts(_))), "{refused:?}");
+            let ports = &bench.controller.realm_ports()[0];
+            assert_eq!((ports.in_use, ports.resting), (6 * workers as u64, 0), "nobody was told of a port");
+        }
+        bench.turn();
+        assert_eq!(bench.snapshot(), before);
+        let context = bench.context();
+        bench.add(context, spec("access", AVP));
+    }
+}
