@@ -2,7 +2,7 @@
 //!
 //! A repeated request gets the stored reply, or `Pending` while it is executed. An acknowledged reply is forgotten and wiped at once, but
 //! not that it was given (Annex D.1.2.2). Memory is bounded: when too many octets are kept, the oldest replies go first and their requests
-//! are then ignored, never executed again.
+//! are then ignored, never executed again. What is counted is what the memory costs, not only what the replies say.
 
 use super::LONG_TIMER;
 use crate::ast::{AckRange, TransactionId};
@@ -12,10 +12,17 @@ use std::collections::{BTreeMap, VecDeque};
 /// The peer and the transaction's identifier.
 pub type Key = (Peer, TransactionId);
 
-/// The bounds of the table.
+/// What the allocator adds to a stored reply at most: its header, and what it rounds up.
+const ALLOCATION_BYTES: usize = 32;
+
+/// What remembering one transaction costs beside its reply. Twice what the places hold: the nodes of the tree are at least half full, and
+/// the queue at most doubles when it grows.
+const TRANSACTION_BYTES: usize = 2 * (size_of::<(Key, State)>() + size_of::<(Now, Key)>());
+
+/// The bounds of the table; what both together allow is [`InboundLimits::max_bytes`].
 #[derive(Clone, Copy, Debug)]
 pub struct InboundLimits {
-    /// Octets of stored replies.
+    /// Octets of stored replies, each with what its allocation costs.
     pub max_reply_bytes: usize,
     /// Transactions that are remembered, answered or not.
     pub max_transactions: usize,
@@ -25,6 +32,18 @@ impl Default for InboundLimits {
     fn default() -> Self {
         Self { max_reply_bytes: 64 << 20, max_transactions: 400_000 }
     }
+}
+
+impl InboundLimits {
+    /// The most memory that a table takes, in octets.
+    pub const fn max_bytes(&self) -> usize {
+        self.max_reply_bytes.saturating_add(self.max_transactions.saturating_mul(TRANSACTION_BYTES))
+    }
+}
+
+/// What a stored reply costs.
+fn cost(reply: &MessageBytes) -> usize {
+    reply.len() + ALLOCATION_BYTES
 }
 
 /// What to do with a request that has arrived.
@@ -82,9 +101,9 @@ impl InboundTable {
     /// A request was answered.
     pub fn answer(&mut self, now: Now, key: Key, reply: MessageBytes) {
         let Some(state) = self.transactions.get_mut(&key) else { return };
-        self.reply_bytes += reply.len();
+        self.reply_bytes += cost(&reply);
         if let State::Answered(old) = std::mem::replace(state, State::Answered(reply)) {
-            self.reply_bytes -= old.len();
+            self.reply_bytes -= cost(&old);
         } else {
             self.answered.push_back((now + LONG_TIMER, key));
         }
@@ -98,7 +117,7 @@ impl InboundTable {
         }
         for (_, state) in self.transactions.range_mut((peer, range.first)..=(peer, range.last)) {
             if let State::Answered(reply) = state {
-                self.reply_bytes -= reply.len();
+                self.reply_bytes -= cost(reply);
                 *state = State::Forgotten;
             }
         }
@@ -108,7 +127,7 @@ impl InboundTable {
     pub fn expire(&mut self, now: Now) {
         while let Some((_, key)) = self.answered.pop_front_if(|(until, _)| *until <= now) {
             if let Some(State::Answered(reply)) = self.transactions.remove(&key) {
-                self.reply_bytes -= reply.len();
+                self.reply_bytes -= cost(&reply);
             }
         }
     }
@@ -118,9 +137,14 @@ impl InboundTable {
         self.answered.front().map(|(until, _)| *until)
     }
 
-    /// How many are remembered, and the octets of their replies.
+    /// How many are remembered, and the octets of their replies with what storing them costs.
     pub fn usage(&self) -> (usize, usize) {
         (self.transactions.len(), self.reply_bytes)
+    }
+
+    /// The memory that the table takes, in octets; at most [`InboundLimits::max_bytes`].
+    pub fn bytes(&self) -> usize {
+        self.transactions.len() * TRANSACTION_BYTES + self.reply_bytes
     }
 
     /// Drops the oldest replies until the rest fits.
@@ -131,7 +155,7 @@ impl InboundTable {
             if let Some(state) = self.transactions.get_mut(key)
                 && let State::Answered(reply) = state
             {
-                self.reply_bytes -= reply.len();
+                self.reply_bytes -= cost(reply);
                 *state = State::Forgotten;
             }
             at += 1;
@@ -188,12 +212,12 @@ mod tests {
             Arrival::Executing,
             "what is executed cannot be acknowledged"
         );
-        assert_eq!(table.usage().1, 1);
+        assert_eq!(table.usage().1, cost(&reply("r")));
     }
 
     #[test]
     fn old_replies_make_room_and_their_requests_are_not_executed_again() {
-        let limits = InboundLimits { max_reply_bytes: 10, max_transactions: 4 };
+        let limits = InboundLimits { max_reply_bytes: 2 * cost(&reply("4444")), max_transactions: 4 };
         let mut table = InboundTable::new(limits);
         for id in 1..=3 {
             table.arrive((peer(1), id));
@@ -201,8 +225,28 @@ mod tests {
         }
         assert_eq!(table.arrive((peer(1), 1)), Arrival::Forgotten);
         assert_eq!(table.arrive((peer(1), 2)), Arrival::Answered(reply("4444")));
-        assert_eq!(table.usage(), (3, 8));
+        assert_eq!(table.usage(), (3, 2 * cost(&reply("4444"))));
         assert_eq!(table.arrive((peer(1), 4)), Arrival::New);
         assert_eq!(table.arrive((peer(1), 5)), Arrival::Full);
+    }
+    #[test]
+    fn a_flood_of_distinct_transactions_stays_within_the_bound() {
+        let limits = InboundLimits { max_reply_bytes: 64 << 10, max_transactions: 5_000 };
+        let mut table = InboundTable::new(limits);
+        let (mut refused, mut most) = (0, 0);
+        for id in 0..20_000 {
+            match table.arrive((peer(1), id)) {
+                Arrival::New => table.answer(NOW, (peer(1), id), reply("Reply = 1 { Error = 511 { } }")),
+                Arrival::Full => refused += 1,
+                other => panic!("{other:?} for a new transaction"),
+            }
+            most = most.max(table.bytes());
+        }
+        assert_eq!((table.usage().0, refused), (5_000, 15_000));
+        assert!(table.usage().1 <= limits.max_reply_bytes && table.usage().1 > limits.max_reply_bytes / 2);
+        assert!(most <= limits.max_bytes(), "{most}");
+        assert!(table.answered.capacity() <= 2 * 5_000, "the queue is what was reckoned with");
+        table.expire(NOW + LONG_TIMER);
+        assert_eq!((table.usage(), table.bytes()), ((0, 0), 0));
     }
 }
