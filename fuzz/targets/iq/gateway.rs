@@ -191,9 +191,10 @@ impl Lab {
 
     fn datagram(&mut self, from: SocketAddr, record: &[u8]) {
         let message = self.expand(record);
+        let idle = !self.slow && !self.is_executing();
         let parsed = self.expect(Peer::udp(from), &message);
-        let alone = parsed.as_ref().and_then(only_command).filter(|_| !self.slow && !self.is_executing());
-        let before = alone.map(|_| (self.snapshot(), self.errors));
+        let alone = parsed.as_ref().is_some_and(|parsed| idle && is_one_command(parsed));
+        let before = alone.then(|| (self.snapshot(), self.errors));
         self.iq.handle_datagram(now(&self.ground), SocketId(0), from, &message, &mut self.ground);
         self.settle();
         if let Some((before, errors)) = before
@@ -488,14 +489,14 @@ fn holds_key(text: &str) -> bool {
     KEYS.iter().any(|key| text.contains(key))
 }
 
-/// The number of a transaction that is one command for one termination and nothing else.
-fn only_command(parsed: &Parsed) -> Option<TransactionId> {
-    let Body::Transactions(transactions) = &parsed.message.body else { return None };
-    let [Transaction::Request(request)] = transactions.as_slice() else { return None };
+/// Whether a message is one command for one termination and nothing else.
+fn is_one_command(parsed: &Parsed) -> bool {
+    let Body::Transactions(transactions) = &parsed.message.body else { return false };
+    let [Transaction::Request(request)] = transactions.as_slice() else { return false };
     let [ActionRequest { properties, audit: None, commands, .. }] = request.actions.as_slice() else {
-        return None;
+        return false;
     };
-    let [command] = commands.as_slice() else { return None };
-    let [termination] = command.terminations.as_slice() else { return None };
-    (parsed.errors.is_empty() && properties.is_empty() && !termination.has_all()).then_some(request.id)
+    let [command] = commands.as_slice() else { return false };
+    let [termination] = command.terminations.as_slice() else { return false };
+    parsed.errors.is_empty() && properties.is_empty() && !termination.has_all()
 }
