@@ -39,12 +39,15 @@ pub enum Command {
         /// What, by stream number.
         streams: Vec<(StreamId, StreamSpec)>,
     },
-    /// Moves a termination to another context; its ports, keys and counters stay.
+    /// Moves a termination to another context, as [`Command::Modify`] would leave it; its ports, keys and counters stay. A context that
+    /// it leaves empty goes.
     Move {
         /// Which termination.
         termination: TerminationId,
         /// Where to.
         to: ContextId,
+        /// What of it changes on the way, by stream number; often nothing.
+        streams: Vec<(StreamId, StreamSpec)>,
     },
     /// Takes a termination out and frees what it had. An emptied context goes with it.
     Subtract(TerminationId),

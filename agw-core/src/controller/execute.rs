@@ -25,7 +25,7 @@ impl<O: PortOpener> Gateway for Controller<O> {
             Command::RemoveContext(context) => self.remove_context(context),
             Command::Add { context, streams } => self.add(context, &streams),
             Command::Modify { termination, streams } => self.modify(termination, &streams),
-            Command::Move { termination, to } => self.move_to(termination, to),
+            Command::Move { termination, to, streams } => self.move_to(termination, to, &streams),
             Command::Subtract(termination) => self.subtract(termination),
             Command::ReadStatistics(termination) => self.read_statistics(termination),
         }
@@ -71,12 +71,36 @@ impl<O: PortOpener> Controller<O> {
         Ok(Reply::Termination(self.view(id)?, self.finish()))
     }
 
-    fn modify(&mut self, id: TerminationId, streams: &[(StreamId, StreamSpec)]) -> Result<Reply, Refusal> {
-        let termination = self.registry.termination(id)?;
-        let context = termination.context;
+    pub(super) fn modify(
+        &mut self,
+        id: TerminationId,
+        streams: &[(StreamId, StreamSpec)],
+    ) -> Result<Reply, Refusal> {
+        let context = self.registry.termination(id)?.context;
         let fixed_worker = self.registry.context(context)?.worker;
-        check_numbers(streams)?;
         let opposite = self.registry.opposite(id).map(|(other, _)| other);
+        let Changes { drafts, revisions } = self.changes(id, opposite, streams)?;
+        let placed = self.place(fixed_worker, &drafts, 2 * streams.len())?;
+        if let Err(refusal) = self.tune(id, &revisions) {
+            self.unplace(placed);
+            return Err(refusal);
+        }
+
+        let added = self.commit_drafts(context, id, drafts, placed);
+        self.commit_revisions(id, revisions, added);
+        self.settle(context);
+        Ok(Reply::Termination(self.view(id)?, self.finish()))
+    }
+
+    /// Checks what is to change of a termination that faces `opposite`.
+    pub(super) fn changes(
+        &self,
+        id: TerminationId,
+        opposite: Option<TerminationId>,
+        streams: &[(StreamId, StreamSpec)],
+    ) -> Result<Changes, Refusal> {
+        let termination = self.registry.termination(id)?;
+        check_numbers(streams)?;
         let (mut drafts, mut revisions) = (Vec::new(), Vec::with_capacity(streams.len()));
         for (stream, spec) in streams {
             match termination.find(*stream) {
@@ -91,16 +115,7 @@ impl<O: PortOpener> Controller<O> {
             }
         }
         self.check_stream_count(termination.streams.len() + drafts.len())?;
-        let placed = self.place(fixed_worker, &drafts, 2 * streams.len())?;
-        if let Err(refusal) = self.tune(id, &revisions) {
-            self.unplace(placed);
-            return Err(refusal);
-        }
-
-        let added = self.commit_drafts(context, id, drafts, placed);
-        self.commit_revisions(id, revisions, added);
-        self.settle(context);
-        Ok(Reply::Termination(self.view(id)?, self.finish()))
+        Ok(Changes { drafts, revisions })
     }
 
     fn subtract(&mut self, id: TerminationId) -> Result<Reply, Refusal> {
@@ -185,7 +200,12 @@ impl<O: PortOpener> Controller<O> {
     }
 
     /// Finds a worker with room for the orders and opens the ports of the new streams there; or does nothing.
-    fn place(&mut self, fixed: Option<usize>, drafts: &[Draft], orders: usize) -> Result<Placed, Refusal> {
+    pub(super) fn place(
+        &mut self,
+        fixed: Option<usize>,
+        drafts: &[Draft],
+        orders: usize,
+    ) -> Result<Placed, Refusal> {
         let fixed = match drafts.is_empty() {
             true => fixed,
             false => self.worker_of_named_ports(fixed, drafts)?,
@@ -244,14 +264,14 @@ impl<O: PortOpener> Controller<O> {
         Ok(worker)
     }
 
-    fn unplace(&mut self, placed: Placed) {
+    pub(super) fn unplace(&mut self, placed: Placed) {
         if let Some(worker) = placed.worker {
             placed.held.into_iter().for_each(|held| self.sockets.undo(worker, held));
         }
     }
 
     /// Changes the code points of running streams, all or none.
-    fn tune(&mut self, id: TerminationId, revisions: &[Revision]) -> Result<(), Refusal> {
+    pub(super) fn tune(&mut self, id: TerminationId, revisions: &[Revision]) -> Result<(), Refusal> {
         let termination = self.registry.termination(id)?;
         for (done, revision) in revisions.iter().enumerate() {
             let stream = &termination.streams[revision.at];
@@ -271,7 +291,7 @@ impl<O: PortOpener> Controller<O> {
     }
 
     /// Makes streams of drafts whose ports are open.
-    fn commit_drafts(
+    pub(super) fn commit_drafts(
         &mut self,
         context: ContextId,
         termination: TerminationId,
@@ -310,7 +330,12 @@ impl<O: PortOpener> Controller<O> {
         streams
     }
 
-    fn commit_revisions(&mut self, id: TerminationId, revisions: Vec<Revision>, added: Vec<Stream>) {
+    pub(super) fn commit_revisions(
+        &mut self,
+        id: TerminationId,
+        revisions: Vec<Revision>,
+        added: Vec<Stream>,
+    ) {
         let always = self.latch == super::LatchPolicy::Always;
         let mut census = self.registry.census;
         let Ok(termination) = self.registry.termination_mut(id) else { return };
@@ -422,10 +447,19 @@ impl<O: PortOpener> Controller<O> {
     }
 }
 
+/// What a command changes of a termination, checked.
+#[derive(Debug)]
+pub(super) struct Changes {
+    /// Streams that are to be made.
+    pub(super) drafts: Vec<Draft>,
+    /// Streams that go on otherwise.
+    pub(super) revisions: Vec<Revision>,
+}
+
 /// Open ports on a worker, for streams that are about to be made.
 #[derive(Debug)]
-struct Placed {
-    worker: Option<usize>,
+pub(super) struct Placed {
+    pub(super) worker: Option<usize>,
     held: Vec<Held>,
 }
 

@@ -10,6 +10,7 @@
 
 use super::Controller;
 use super::draft;
+use super::execute::Changes;
 use super::links::{FlowRecord, Purpose};
 use super::registry::{MAX_TERMINATIONS_PER_CONTEXT, Termination};
 use super::sockets::{Held, refusal_of};
@@ -18,7 +19,7 @@ use crate::command::order::{FlowId, Order};
 use crate::command::{Event, Refusal, Reply, Ticket};
 use crate::flow::Flow;
 use crate::io::PortOpener;
-use crate::model::{ContextId, StreamStatistics, TerminationId};
+use crate::model::{ContextId, StreamId, StreamSpec, StreamStatistics, TerminationId};
 use arrayvec::ArrayVec;
 use std::collections::BTreeMap;
 
@@ -82,62 +83,99 @@ impl Passages {
 }
 
 impl<O: PortOpener> Controller<O> {
-    pub(super) fn move_to(&mut self, id: TerminationId, to: ContextId) -> Result<Reply, Refusal> {
+    /// Moves a termination and changes it on the way, both or neither (IQ-4): the context that it leaves may go with it, so that nothing
+    /// could be taken back.
+    pub(super) fn move_to(
+        &mut self,
+        id: TerminationId,
+        to: ContextId,
+        changed: &[(StreamId, StreamSpec)],
+    ) -> Result<Reply, Refusal> {
         let termination = self.registry.termination(id)?;
         let from = termination.context;
         let target = self.registry.context(to)?;
         if from == to {
-            self.check_room(None, 0, 0, Purpose::Ordinary)?;
-            return Ok(Reply::Termination(self.view(id)?, self.finish()));
+            return self.modify(id, changed);
         }
         if target.terminations.len() >= MAX_TERMINATIONS_PER_CONTEXT {
             return Err(Refusal::TooManyTerminations(to));
         }
-        let joining = target.terminations.first().and_then(|other| self.registry.terminations().get(other));
+        let opposite = target.terminations.first().copied();
+        let joining = opposite.and_then(|other| self.registry.terminations().get(&other));
         check_joins(termination, joining)?;
         let old_worker = self.registry.context(from)?.worker;
-        let worker = target.worker.or(old_worker);
         let count = |other: Option<&Termination>| other.map_or(0, |other| other.streams.len());
         let (streams, joining) = (termination.streams.len(), count(joining));
         let left_behind = count(self.registry.opposite(id).map(|(_, other)| other));
-        match old_worker.zip(worker).filter(|(old, new)| old != new && streams > 0) {
-            Some((old, new)) => {
-                self.prepare_passage(id, old, new, left_behind)?;
-                self.registry.rehome(id, to);
-                self.depart(id, from, old, new);
-            }
+        let fixed_worker = target.worker.or(old_worker);
+        let Changes { drafts, revisions } = self.changes(id, opposite, changed)?;
+        // Each changed stream is told, and its namesake of it.
+        let for_changes = 2 * changed.len();
+        let placed = self.place(fixed_worker, &drafts, for_changes)?;
+        let worker = placed.worker;
+
+        let passage = old_worker.zip(worker).filter(|(old, new)| old != new && streams > 0);
+        let prepared = match passage {
+            Some((old, new)) => self.prepare_passage(id, old, new, left_behind, for_changes),
             None => {
-                self.check_room(worker, streams + joining + left_behind, 0, Purpose::Ordinary)?;
-                self.registry.rehome(id, to);
-                self.registry.context_mut(to)?.worker = worker;
-                self.settle(from);
-                self.settle(to);
+                let orders = streams + joining + left_behind + for_changes;
+                self.check_room(worker, orders, drafts.len(), Purpose::Ordinary)
             }
+        };
+        if let Err(refusal) = prepared {
+            self.unplace(placed);
+            return Err(refusal);
         }
+        if let Err(refusal) = self.tune(id, &revisions) {
+            if let Some((_, new)) = passage {
+                self.give_up_reservations(id, new);
+            }
+            self.unplace(placed);
+            return Err(refusal);
+        }
+
+        self.registry.rehome(id, to);
+        match passage {
+            Some((old, new)) => self.depart(id, old, new),
+            None => self.registry.context_mut(to)?.worker = worker,
+        }
+        let added = self.commit_drafts(to, id, drafts, placed);
+        self.commit_revisions(id, revisions, added);
+        self.settle(from);
+        self.settle(to);
         Ok(Reply::Termination(self.view(id)?, self.finish()))
     }
 
-    /// Makes certain that all flows of a termination can leave one worker and arrive at another, or changes nothing.
+    /// Makes certain that all flows of a termination can leave one worker and arrive at another, where more orders follow for what
+    /// changes; or changes nothing.
     fn prepare_passage(
         &mut self,
         id: TerminationId,
         old: usize,
         new: usize,
         left_behind: usize,
+        for_changes: usize,
     ) -> Result<(), Refusal> {
         let held: Vec<Held> =
             self.registry.termination(id)?.streams.iter().map(|stream| stream.held).collect();
         let arrivals = ORDERS_ON_ARRIVAL * held.len();
-        if !self.tickets.has_room(left_behind + held.len() + arrivals + 1) {
+        if !self.tickets.has_room(left_behind + held.len() + arrivals + for_changes + 1) {
             return Err(Refusal::OutOfResources("worker queue"));
         }
         self.links[old].check_room(left_behind + held.len(), 0, Purpose::Ordinary)?;
-        self.links[new].check_room(arrivals, held.len(), Purpose::Ordinary)?;
+        let installs = held.len() + for_changes / 2;
+        self.links[new].check_room(arrivals + for_changes, installs, Purpose::Ordinary)?;
         self.sockets.reserve_all(new, &held).map_err(|error| refusal_of(&error))
     }
 
+    /// What was reserved for a passage is not needed after all.
+    fn give_up_reservations(&mut self, id: TerminationId, new: usize) {
+        let Ok(termination) = self.registry.termination(id) else { return };
+        termination.streams.iter().for_each(|stream| self.sockets.withdraw(new, stream.held));
+    }
+
     /// Orders the flows of a termination out of their worker. One that is on its way already gets another destination.
-    fn depart(&mut self, id: TerminationId, from: ContextId, old: usize, new: usize) {
+    fn depart(&mut self, id: TerminationId, old: usize, new: usize) {
         let Ok(termination) = self.registry.termination_mut(id) else { return };
         for stream in &mut termination.streams {
             // The old worker stops reaping before it lets the flow go: what it took after that would belong to nobody.
@@ -168,7 +206,6 @@ impl<O: PortOpener> Controller<O> {
             let passage = Passage { to, install, join, reads: ArrayVec::new(), removal: None };
             self.passages.under_way.insert(was, passage);
         }
-        self.settle(from);
     }
 
     /// A flow is out of its worker's hands.

@@ -34,7 +34,7 @@ fn scene<G: Ground>() -> (Gate<G>, Call<G::Host>, Waiting<G::Host>) {
 }
 
 fn start_move<G: Ground>(gate: &mut Gate<G>, termination: TerminationId, to: ContextId) -> Ticket {
-    match gate.controller.execute(Command::Move { termination, to }).unwrap() {
+    match gate.controller.execute(Command::Move { termination, to, streams: Vec::new() }).unwrap() {
         Reply::Termination(_, ticket) => ticket,
         other => panic!("{other:?}"),
     }
@@ -53,7 +53,7 @@ pub(crate) fn a_moved_termination_goes_on_with_its_keys_and_indices<G: Ground>()
         gate.turn();
         assert_eq!(call.far.receive_all().len(), 11);
         let elsewhere = waiting(&mut gate);
-        gate.command(Command::Move { termination: call.access, to: elsewhere.context });
+        gate.command(Command::Move { termination: call.access, to: elsewhere.context, streams: Vec::new() });
         call.phone.send(call.access_port, &replayed);
         call.say(11);
         gate.turn();

@@ -158,28 +158,18 @@ impl Executor {
         gateway: &mut dyn Gateway,
     ) -> Result<Answer, Stop> {
         let mut plan = self.plan(Some(id), None, request, e.caller)?;
-        let given = self.carry_out(id, &mut plan, e, gateway)?;
-        self.install(now, id, plan, &given, request, e.caller.peer, gateway)
-    }
-
-    /// Gives the changed streams to the model.
-    fn carry_out(
-        &mut self,
-        id: model::TerminationId,
-        plan: &mut Plan,
-        e: &mut Execution,
-        gateway: &mut dyn Gateway,
-    ) -> Result<TerminationView, Stop> {
-        if plan.streams.is_empty() {
-            return Ok(TerminationView { id, streams: Vec::new() });
-        }
-        match gateway.execute(Order::Modify { termination: id, streams: plan.specifications() })? {
-            Reply::Termination(given, ticket) => {
-                e.note(ticket);
-                Ok(given)
+        let given = if plan.streams.is_empty() {
+            TerminationView { id, streams: Vec::new() }
+        } else {
+            match gateway.execute(Order::Modify { termination: id, streams: plan.specifications() })? {
+                Reply::Termination(given, ticket) => {
+                    e.note(ticket);
+                    given
+                }
+                _ => return Err(internal("Modify")),
             }
-            _ => Err(internal("Modify")),
-        }
+        };
+        self.install(now, id, plan, &given, request, e.caller.peer, gateway)
     }
 
     pub(super) fn relocate(
@@ -197,7 +187,9 @@ impl Executor {
         }
         let mut plan = self.plan(Some(id), None, request, e.caller)?;
         let to = self.need_context(e, gateway)?;
-        let moved = match gateway.execute(Order::Move { termination: id, to }) {
+        // IQ-4: one order, because the context that it leaves may go with it.
+        let order = Order::Move { termination: id, to, streams: plan.specifications() };
+        let given = match gateway.execute(order) {
             Ok(Reply::Termination(given, ticket)) => {
                 e.note(ticket);
                 given
@@ -208,46 +200,11 @@ impl Executor {
                 return Err(refused.into());
             }
         };
-        let from = self.view.termination(id).map(|termination| termination.context);
         self.view.relocate(id, to);
-        if let (Some(Here::New(..)), Some(context)) = (e.here, self.view.contexts.get_mut(&to.0))
-            && let Some(Here::New(_, attributes)) = e.here
-        {
+        if let (Some(Here::New(_, attributes)), Some(context)) = (e.here, self.view.contexts.get_mut(&to.0)) {
             context.attributes = attributes;
         }
-        match self.carry_out(id, &mut plan, e, gateway) {
-            Ok(given) => {
-                let given = if given.streams.is_empty() { moved } else { given };
-                self.install(now, id, plan, &given, request, e.caller.peer, gateway)
-            }
-            Err(stop) => {
-                self.move_back(id, from, e, gateway);
-                Err(stop)
-            }
-        }
-    }
-
-    /// IQ-4: what a refused Move had begun is undone, as far as the context that it left still exists.
-    fn move_back(
-        &mut self,
-        id: model::TerminationId,
-        from: Option<model::ContextId>,
-        e: &mut Execution,
-        gateway: &mut dyn Gateway,
-    ) {
-        let Some(from) = from.filter(|from| self.view.contexts.contains_key(&from.0)) else { return };
-        let Some(there) = self.view.termination(id).map(|termination| termination.context) else { return };
-        if let Ok(Reply::Termination(_, ticket)) = gateway.execute(Order::Move { termination: id, to: from })
-        {
-            e.note(ticket);
-            self.view.relocate(id, from);
-            if !self.view.contexts.contains_key(&there.0)
-                && let Some(Here::New(Some(_), attributes)) = e.here
-            {
-                // The model took the emptied context away by itself.
-                e.here = Some(Here::New(None, attributes));
-            }
-        }
+        self.install(now, id, plan, &given, request, e.caller.peer, gateway)
     }
 
     pub(super) fn subtract(

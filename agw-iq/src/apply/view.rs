@@ -149,6 +149,9 @@ impl View {
     pub(super) fn relocate(&mut self, id: TerminationId, to: ContextId) {
         let Some(termination) = self.terminations.get_mut(&id.0) else { return };
         let from = std::mem::replace(&mut termination.context, to);
+        if from == to {
+            return;
+        }
         self.leave(id, from);
         self.contexts.entry(to.0).or_default().terminations.push(id);
     }

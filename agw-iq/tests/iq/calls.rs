@@ -167,6 +167,30 @@ fn a_termination_moves_with_its_streams() {
     assert_eq!(lab.iq.size(), (3, 4));
 }
 
+/// The context that it would leave empty is still there afterwards.
+#[test]
+fn a_refused_change_on_the_way_refuses_the_move() {
+    let mut lab = Lab::new();
+    let reply = lab.ask(&format!("C=${{{ACCESS}}}"));
+    assert!(reply.starts_with("C=5001{A=ip/1/access/101{"), "{reply}");
+    let remote = format!(
+        "v=0\nc=IN IP4 203.0.113.7\nm=audio 49170 RTP/SAVP 96\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{OTHER_KEY}"
+    );
+    let moved = format!("C=${{MV=ip/1/access/101{{M{{ST=1{{R{{\n{remote}\n}}}}}}}}}}");
+    assert_eq!(lab.error(&moved).0, 473);
+    assert_eq!(lab.model.contexts.keys().collect::<Vec<_>>(), [&5001]);
+    assert_eq!(lab.ask("C=5001{AV=ip/1/access/101{AT{}}}"), "C=5001{AV=ip/1/access/101}");
+}
+
+#[test]
+fn a_move_to_where_it_is_changes_nothing() {
+    let mut lab = Lab::new();
+    lab.ask(&format!("C=${{PR=7,{ACCESS}}}"));
+    assert_eq!(lab.ask("C=5001{MV=ip/1/access/101}"), "C=5001{MV=ip/1/access/101}");
+    let reply = lab.ask("C=5001{CA{PR}}");
+    assert!(reply.contains("PR=7"), "{reply}");
+}
+
 #[test]
 fn a_refused_move_leaves_everything_where_it_was() {
     let mut lab = Lab::new();

@@ -195,16 +195,15 @@ impl Gateway for Model {
             }
             Command::Add { context, streams } => self.add(context, streams),
             Command::Modify { termination, streams } => self.modify(termination, streams),
-            Command::Move { termination, to } => {
+            Command::Move { termination, to, streams } => {
                 let there = self.contexts.get(&to.0).ok_or(Refusal::UnknownContext(to))?;
                 if there.len() >= 2 {
                     return Err(Refusal::TooManyTerminations(to));
                 }
+                let moved = self.modify(termination, streams)?;
                 self.leave(termination);
                 self.contexts.entry(to.0).or_default().insert(termination.0);
-                let streams =
-                    self.terminations[&termination.0].values().map(|held| held.local.clone()).collect();
-                Ok(Reply::Termination(TerminationView { id: termination, streams }, self.done()))
+                Ok(moved)
             }
             Command::Subtract(id) => {
                 if !self.terminations.contains_key(&id.0) {

@@ -314,7 +314,11 @@ impl Field {
             2 => Command::RemoveContext(context(input)),
             3 | 4 => Command::Add { context: context(input), streams: streams(input, &self.keys) },
             5 | 6 => Command::Modify { termination: termination(input), streams: streams(input, &self.keys) },
-            7 => Command::Move { termination: termination(input), to: context(input) },
+            7 => Command::Move {
+                termination: termination(input),
+                to: context(input),
+                streams: if input.byte() & 1 == 0 { Vec::new() } else { streams(input, &self.keys) },
+            },
             8 => Command::Subtract(termination(input)),
             _ => Command::ReadStatistics(termination(input)),
         };

@@ -274,7 +274,7 @@ fn a_move_joins_anew_and_keeps_what_the_stream_has() {
     let left = bench.add(first, spec("core", AVP)).id;
     let waiting = bench.add(second, spec("core", AVP)).id;
     let before = bench.plan(moving).ports;
-    view(bench.execute(Command::Move { termination: moving, to: second }).unwrap());
+    view(bench.execute(Command::Move { termination: moving, to: second, streams: Vec::new() }).unwrap());
     assert_eq!(bench.controller.context_of(moving), Some(second));
     assert_eq!(bench.plan(left).peer, None);
     assert!(bench.plan(waiting).peer.is_some());
@@ -282,9 +282,9 @@ fn a_move_joins_anew_and_keeps_what_the_stream_has() {
     assert_eq!(plan.ports, before);
     assert!(plan.inbound.is_some() && plan.outbound.is_some());
 
-    bench.execute(Command::Move { termination: left, to: second }).unwrap_err();
+    bench.execute(Command::Move { termination: left, to: second, streams: Vec::new() }).unwrap_err();
     bench.execute(Command::Subtract(waiting)).unwrap();
-    bench.execute(Command::Move { termination: left, to: second }).unwrap();
+    bench.execute(Command::Move { termination: left, to: second, streams: Vec::new() }).unwrap();
     assert_eq!(bench.controller.context(first), None, "an emptied context goes");
     assert!(bench.plan(left).peer.is_some());
     bench.execute(Command::RemoveContext(second)).unwrap();
@@ -299,7 +299,7 @@ fn opaque_and_rtp_are_not_joined() {
     let rtp = bench.add(other, spec("core", AVP)).id;
     let unjoinable = Err(Refusal::Unjoinable(StreamId(1)));
     assert_eq!(bench.try_add(context, vec![(StreamId(1), spec("core", AVP))]), unjoinable.clone());
-    let moved = bench.execute(Command::Move { termination: rtp, to: context });
+    let moved = bench.execute(Command::Move { termination: rtp, to: context, streams: Vec::new() });
     assert_eq!(moved.map(view), unjoinable.clone());
     let core = bench.try_add(context, vec![]).unwrap().id;
     assert_eq!(bench.modify(core, spec("core", AVP)), unjoinable);

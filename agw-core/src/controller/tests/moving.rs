@@ -32,8 +32,24 @@ impl Scene {
         Self { bench, first, second, moving, left, waiting }
     }
 
+    /// The moving termination is alone in its context; the other context has a second, opaque stream.
+    fn with_alone(mut bench: Bench) -> Self {
+        let (first, second) = (bench.context(), bench.context());
+        let moving = bench.add(first, keyed("access", Some(KEY_1), None)).id;
+        bench.turn();
+        let streams = vec![(StreamId(1), spec("core", AVP)), (StreamId(2), spec("core", Transport::Udp))];
+        let waiting = bench.try_add(second, streams).unwrap().id;
+        bench.turn();
+        Self { bench, first, second, moving, left: moving, waiting }
+    }
+
     fn start(&mut self) -> Ticket {
-        ticket(&self.bench.execute(Command::Move { termination: self.moving, to: self.second }).unwrap())
+        ticket(
+            &self
+                .bench
+                .execute(Command::Move { termination: self.moving, to: self.second, streams: Vec::new() })
+                .unwrap(),
+        )
     }
 
     /// The old worker lets go, and the controller hears of it.
@@ -128,7 +144,7 @@ fn a_port_goes_back_to_the_share_that_it_came_from() {
     let worker = |bench: &Bench, context| bench.controller.context(context).unwrap().worker.unwrap();
     let (old, new) = (worker(&bench, first), worker(&bench, second));
     assert_ne!(old, new);
-    bench.execute(Command::Move { termination: moving.id, to: second }).unwrap();
+    bench.execute(Command::Move { termination: moving.id, to: second, streams: Vec::new() }).unwrap();
     bench.turn();
     bench.execute(Command::RemoveContext(second)).unwrap();
     bench.turn();
@@ -152,10 +168,74 @@ fn a_move_that_cannot_be_certain_of_its_end_changes_nothing() {
         let before = scene.bench.snapshot();
         scene.bench.controller.opener_mut().fail_reserve_after = Some(reservations);
         let to = scene.second;
-        let refusal = scene.bench.execute(Command::Move { termination: scene.moving, to }).unwrap_err();
+        let refusal = scene
+            .bench
+            .execute(Command::Move { termination: scene.moving, to, streams: Vec::new() })
+            .unwrap_err();
         assert_eq!(refusal, Refusal::OutOfResources("memory"));
         assert_eq!(scene.bench.snapshot(), before, "IQ-4, failing at {reservations}");
         scene.start();
+        scene.end();
+    }
+}
+
+/// What changes of a termination on its way to the other worker: a stream that it has, and one that it gets.
+fn changes() -> Vec<(StreamId, StreamSpec)> {
+    let held =
+        StreamSpec { mode: Mode::Inactive, dscp: Some(46), ..keyed("access", Some(KEY_1), Some(KEY_2)) };
+    vec![(StreamId(1), held), (StreamId(2), spec("access", Transport::Udp))]
+}
+
+#[test]
+fn what_a_move_changes_is_there_when_it_arrives() {
+    let mut scene = Scene::new();
+    let (termination, to) = (scene.moving, scene.second);
+    let moved = view(scene.bench.execute(Command::Move { termination, to, streams: changes() }).unwrap());
+    assert_eq!(moved.streams.len(), 2);
+    let plan = scene.bench.plan(termination);
+    assert_eq!(plan.mode, Mode::Inactive);
+    assert!(plan.inbound.is_some() && plan.outbound.is_some() && plan.peer.is_some());
+    assert_eq!(scene.installed(), [1, 3, 0]);
+    assert_eq!(scene.reapers(), vec![(Some(1), vec![]); 3]);
+    scene.end();
+}
+
+#[test]
+fn a_move_on_one_worker_changes_what_it_says() {
+    let mut bench = Bench::new(1);
+    let (first, second) = (bench.context(), bench.context());
+    let termination = bench.add(first, keyed("access", Some(KEY_1), None)).id;
+    bench.add(second, spec("core", AVP));
+    let moved = bench.execute(Command::Move { termination, to: second, streams: changes() });
+    assert_eq!(view(moved.unwrap()).streams.len(), 2);
+    assert_eq!(bench.controller.context(first), None, "an emptied context goes");
+    let plan = bench.plan(termination);
+    assert_eq!(plan.mode, Mode::Inactive);
+    assert!(plan.inbound.is_some() && plan.peer.is_some());
+    bench.execute(Command::RemoveContext(second)).unwrap();
+    bench.assert_nothing_left();
+}
+
+/// The context that it would have left goes with it, so that there would be no way back.
+#[test]
+fn a_move_whose_changes_are_refused_changes_nothing() {
+    for workers in [1, 3] {
+        let mut scene = Scene::with_alone(Bench::new(workers));
+        let before = scene.bench.snapshot();
+        let (termination, to) = (scene.moving, scene.second);
+        let refused = |scene: &mut Scene, streams| {
+            let refusal = scene.bench.execute(Command::Move { termination, to, streams }).unwrap_err();
+            assert_eq!(scene.bench.snapshot(), before, "IQ-4: {refusal}");
+            refusal
+        };
+        let other_key = vec![(StreamId(1), keyed("access", Some(KEY_2), None))];
+        assert_eq!(refused(&mut scene, other_key), Refusal::CryptoChanged(StreamId(1), Direction::Outbound));
+        let unjoinable = vec![(StreamId(2), spec("access", AVP))];
+        assert_eq!(refused(&mut scene, unjoinable), Refusal::Unjoinable(StreamId(2)));
+        scene.bench.controller.opener_mut().fail_open_after = Some((0, libc::EMFILE));
+        refused(&mut scene, changes());
+        scene.bench.controller.opener_mut().fail_tune_after = Some(1);
+        refused(&mut scene, changes());
         scene.end();
     }
 }
@@ -168,7 +248,10 @@ fn a_move_needs_room_at_both_workers_before_it_begins() {
         let before = scene.bench.snapshot();
         let to = scene.second;
         while scene.bench.execute(Command::ReadStatistics(busy)).is_ok() {}
-        let refusal = scene.bench.execute(Command::Move { termination: scene.moving, to }).unwrap_err();
+        let refusal = scene
+            .bench
+            .execute(Command::Move { termination: scene.moving, to, streams: Vec::new() })
+            .unwrap_err();
         assert_eq!(refusal, Refusal::OutOfResources("worker queue"), "of worker {full}");
         assert_eq!(scene.bench.snapshot(), before);
         scene.start();
@@ -194,7 +277,11 @@ fn a_move_to_or_from_a_worker_that_is_gone_is_refused() {
     for gone in 0..2 {
         let mut scene = Scene::new();
         scene.bench.workers.remove(gone);
-        let moved = scene.bench.execute(Command::Move { termination: scene.moving, to: scene.second });
+        let moved = scene.bench.execute(Command::Move {
+            termination: scene.moving,
+            to: scene.second,
+            streams: Vec::new(),
+        });
         assert_eq!(moved, Err(Refusal::OutOfResources("workers")));
         assert_eq!(scene.reapers(), vec![(Some(0), vec![]); 2]);
     }
@@ -323,8 +410,12 @@ fn a_termination_may_move_on_before_it_has_arrived() {
                 scene.bench.events();
             }
             let to = if back { scene.first } else { third };
-            let moved =
-                ticket(&scene.bench.execute(Command::Move { termination: scene.moving, to }).unwrap());
+            let moved = ticket(
+                &scene
+                    .bench
+                    .execute(Command::Move { termination: scene.moving, to, streams: Vec::new() })
+                    .unwrap(),
+            );
             assert_eq!(scene.bench.turn().last(), Some(&Event::Done(moved)), "at stage {stage}");
             let worker = if back { 0 } else { 2 };
             assert_eq!(scene.reapers(), vec![(Some(worker), vec![]); 2]);
@@ -347,7 +438,10 @@ fn another_destination_on_the_way_is_refused_without_a_change() {
     let before = scene.reapers();
     for reservations in 0..4 {
         scene.bench.controller.opener_mut().fail_reserve_after = Some(reservations);
-        scene.bench.execute(Command::Move { termination: scene.moving, to: third }).unwrap_err();
+        scene
+            .bench
+            .execute(Command::Move { termination: scene.moving, to: third, streams: Vec::new() })
+            .unwrap_err();
         assert_eq!(scene.reapers(), before);
     }
     scene.bench.turn();
@@ -364,7 +458,10 @@ fn two_that_move_to_one_context_meet_there() {
         scene.bench.turn();
         scene.start();
         scene.bench.execute(Command::Subtract(scene.waiting)).unwrap();
-        scene.bench.execute(Command::Move { termination: other, to: scene.second }).unwrap();
+        scene
+            .bench
+            .execute(Command::Move { termination: other, to: scene.second, streams: Vec::new() })
+            .unwrap();
         scene.bench.workers[[0, 2][first_to_arrive]].obey_all();
         scene.bench.events();
         assert_eq!(scene.bench.controller.context(third), None, "an emptied context goes at once");

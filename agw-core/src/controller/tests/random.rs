@@ -7,7 +7,7 @@ enum Step {
     Create,
     Add { context: usize, streams: Vec<(u16, Kind)> },
     Modify { termination: usize, streams: Vec<(u16, Kind)> },
-    Move { termination: usize, context: usize },
+    Move { termination: usize, context: usize, streams: Vec<(u16, Kind)> },
     Subtract(usize),
     RemoveContext(usize),
     Read(usize),
@@ -65,7 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Create),
         6 => (any::<usize>(), streams()).prop_map(|(context, streams)| Step::Add { context, streams }),
         4 => (any::<usize>(), streams()).prop_map(|(termination, streams)| Step::Modify { termination, streams }),
-        8 => (any::<usize>(), any::<usize>()).prop_map(|(termination, context)| Step::Move { termination, context }),
+        8 => (any::<usize>(), any::<usize>(), streams()).prop_map(|(termination, context, streams)| Step::Move { termination, context, streams }),
         2 => any::<usize>().prop_map(Step::Subtract),
         1 => any::<usize>().prop_map(Step::RemoveContext),
         2 => any::<usize>().prop_map(Step::Read),
@@ -141,9 +141,10 @@ impl Run {
             Step::Modify { termination, streams } => {
                 Command::Modify { termination: self.pick_termination(termination), streams: specs(&streams) }
             }
-            Step::Move { termination, context } => Command::Move {
+            Step::Move { termination, context, streams } => Command::Move {
                 termination: self.pick_termination(termination),
                 to: self.pick_context(context),
+                streams: specs(&streams),
             },
             Step::Subtract(at) => Command::Subtract(self.pick_termination(at)),
             Step::RemoveContext(at) => Command::RemoveContext(self.pick_context(at)),
@@ -198,9 +199,10 @@ impl Run {
                 let ids = streams.iter().map(|(id, _)| id.0);
                 self.model.get_mut(&context).unwrap().get_mut(&termination).unwrap().extend(ids);
             }
-            (Command::Move { termination, to }, Reply::Termination(..)) => {
+            (Command::Move { termination, to, streams }, Reply::Termination(..)) => {
                 let from = self.home(termination);
-                let moved = self.model.get_mut(&from).unwrap().remove(&termination).unwrap();
+                let mut moved = self.model.get_mut(&from).unwrap().remove(&termination).unwrap();
+                moved.extend(streams.iter().map(|(id, _)| id.0));
                 self.model.get_mut(&to).unwrap().insert(termination, moved);
                 self.drop_if_empty(from);
             }
