@@ -46,8 +46,11 @@ impl Stamps {
         }
     }
 
-    /// These ports ask now; the next turn begins at `next`.
+    /// These ports ask now; the next turn begins at `next`. While no port is open there is nothing to wait for: the first one asks at once.
     pub(super) fn ask(&mut self, ports: Vec<PortHandle>, next: usize) {
+        if ports.is_empty() {
+            self.changes_us = 0;
+        }
         (self.asking, self.next) = (ports, next);
     }
 }
@@ -65,7 +68,7 @@ mod tests {
         assert_eq!(stamps.due(1_000_005), Change::Stop(vec![PortHandle(7)]));
         assert_eq!(stamps.due(16_000_004), Change::None);
         assert_eq!(stamps.due(16_000_005), Change::Start(8));
-        // No port was open: asked again a second later.
-        assert_eq!(stamps.due(17_000_005), Change::Start(8));
+        stamps.ask(vec![], 0);
+        assert_eq!(stamps.due(16_000_006), Change::Start(0), "no port was open");
     }
 }
