@@ -75,9 +75,18 @@ fn read(file: &Path) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|_| Failure::Failed(format!("{} is not text", file.display())))
 }
 
+/// What comes after white space and comments, which go from `;` to the end of the line.
+fn skip_comments(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    while let Some(comment) = rest.strip_prefix(';') {
+        rest = comment.find(['\r', '\n']).and_then(|end| comment.get(end..)).unwrap_or_default().trim_start();
+    }
+    rest
+}
+
 /// Adds what stands around a transaction or around actions.
 fn complete(text: &str, own: SocketAddr) -> String {
-    let start = text.trim_start();
+    let start = skip_comments(text);
     let word: String = start.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '!').collect();
     match word.to_ascii_uppercase().as_str() {
         "TRANSACTION" | "T" => format!("MEGACO/2 [{}]:{}\n{text}", own.ip(), own.port()),
@@ -222,11 +231,22 @@ mod tests {
         for text in [
             "Context = - { AuditValue = ROOT { Audit {} } }",
             "  T = 7 { C = - { AV = ROOT { AT {} } } }",
+            "; Context of a phone\n ; { and more\r\n\n Context = - { AuditValue = ROOT { Audit {} } }",
+            ";;\rT = 7 { C = - { AV = ROOT { AT {} } } } ; the end",
+            "; whole\nMEGACO/2 [127.0.0.1]:4000 T = 7 { C = - { AV = ROOT { AT {} } } }",
             "MEGACO/2 [127.0.0.1]:4000 Transaction = 7 { Context = - { AuditValue = ROOT { Audit {} } } }",
             "!/2 [127.0.0.1]:4000 T=7{C=-{AV=ROOT{AT{}}}}",
         ] {
             let message = text::parse_strictly(complete(text, own).as_bytes()).unwrap();
             assert_eq!(requests_of(message).unwrap().len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_comments_alone_is_left_as_it_stands() {
+        let own = SocketAddr::from(([127, 0, 0, 1], 4000));
+        for text in ["", "; nothing", ";\n;\n"] {
+            assert_eq!(complete(text, own), text);
         }
     }
 
