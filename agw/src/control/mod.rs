@@ -6,6 +6,7 @@
 mod answers;
 mod bucket;
 mod notify;
+mod outbox;
 mod reads;
 mod reload;
 mod setup;
@@ -27,6 +28,7 @@ use agw_iq::transport::{Link, Now, SocketId, Transmit};
 use agw_iq::{Farewell, MediaGateway};
 use bucket::Bucket;
 use notify::Systemd;
+use outbox::Outbox;
 use reads::Reads;
 use std::io;
 use std::net::SocketAddr;
@@ -77,6 +79,7 @@ pub(crate) struct Control {
     questions: mpsc::Receiver<Question>,
     told: Arc<Notify>,
     udp: UdpSocket,
+    outbox: Outbox,
     listener: tokio::net::TcpListener,
     iq_address: SocketAddr,
     connections: Connections,
@@ -140,15 +143,13 @@ impl Control {
         let mut signals = Signals::listen(with_signals).map_err(|e| Failure::because("signals", e))?;
         let mut round = tokio::time::interval(self.systemd.round(ROUND));
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        // A fresh socket counts as full until it has been asked once: the first message would be lost.
-        self.udp.writable().await.map_err(|e| Failure::because("Iq over UDP", e))?;
         if !self.was_ready {
             tracing::info!("registering with the configured controllers");
         }
         self.systemd.ready();
         self.settle();
         loop {
-            let timer = self.next_timer();
+            let (timer, interest) = (self.next_timer(), self.interest());
             let wake = tokio::select! {
                 biased;
                 signal = signals.next() => signal,
@@ -157,7 +158,7 @@ impl Control {
                 _ = round.tick() => Wake::Round,
                 () = sleep_until(timer) => Wake::Timer,
                 Some(question) = self.questions.recv() => Wake::Asked(question),
-                ready = self.udp.ready(Interest::READABLE) => match ready {
+                ready = self.udp.ready(interest) => match ready {
                     Ok(_) => Wake::Datagrams,
                     Err(error) => return Err(Failure::because("Iq over UDP", error)),
                 },
@@ -228,6 +229,11 @@ impl Control {
         }
     }
 
+    /// What is wanted of the UDP socket: room only while something waits for it.
+    fn interest(&self) -> Interest {
+        if self.outbox.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE }
+    }
+
     fn next_timer(&self) -> Option<Instant> {
         let controller = self.controller.next_timeout().map(Duration::from_millis);
         let drain = self.draining_until.map(|at| at.saturating_duration_since(self.began));
@@ -235,7 +241,9 @@ impl Control {
         Some(self.began + soonest)
     }
 
+    /// Sends what waited for room, takes what has come.
     fn datagrams(&mut self) {
+        self.outbox.flush(&self.udp, unsent);
         for _ in 0..MAX_DATAGRAMS_PER_TURN {
             let (length, from) = match self.udp.try_recv_from(&mut self.buffer) {
                 Ok(received) => received,
@@ -293,9 +301,9 @@ impl Control {
     fn transmit(&mut self, transmit: Transmit) {
         match transmit.to.link {
             Link::Udp(_) => {
-                // What the queue has no room for is repeated by whoever misses it, as every loss on UDP.
-                if let Err(error) = self.udp.try_send_to(&transmit.bytes, transmit.to.address) {
-                    tracing::warn!(to = %transmit.to, %error, "an Iq message could not be sent");
+                // What cannot be sent is repeated by whoever misses it, as every loss on UDP.
+                if let Err(error) = self.outbox.send(&self.udp, transmit.to.address, transmit.bytes) {
+                    unsent(transmit.to.address, &error);
                 }
             }
             Link::Tcp(id) => {
@@ -382,8 +390,9 @@ impl Control {
         self.settle();
         let until = Instant::now() + LAST_WORDS;
         while !self.iq.has_left() && Instant::now() < until {
+            let interest = self.interest();
             tokio::select! {
-                Ok(_) = self.udp.ready(Interest::READABLE) => self.datagrams(),
+                Ok(_) = self.udp.ready(interest) => self.datagrams(),
                 Some(happening) = self.happenings.recv() => self.connection(self.clock(), happening),
                 () = tokio::time::sleep(LAST_WORDS / 10) => {}
             }
@@ -399,6 +408,10 @@ impl Control {
     fn clock(&self) -> Now {
         self.began.elapsed()
     }
+}
+
+fn unsent(to: SocketAddr, error: &io::Error) {
+    tracing::warn!(%to, %error, "an Iq message could not be sent");
 }
 
 fn millis(now: Now) -> u64 {

@@ -147,6 +147,7 @@ impl Gateway {
             questions: self.questions,
             told: self.engine.told,
             udp: tokio::net::UdpSocket::from_std(self.udp).map_err(because)?,
+            outbox: super::outbox::Outbox::default(),
             listener: tokio::net::TcpListener::from_std(self.listener).map_err(because)?,
             iq_address: self.iq,
             connections,
