@@ -139,7 +139,7 @@ impl Scrape {
     }
 
     fn worker_times(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let help = "Share of its time that a worker has worked";
+        let help = "Share of its time that a worker has worked, over the last ten seconds";
         let mut family = out.encode_descriptor("worker_busy_ratio", help, None, MetricType::Gauge)?;
         for watch in &self.workers {
             family

@@ -154,7 +154,7 @@ pub struct Worker {
     pub core: Option<usize>,
     /// Flows it runs.
     pub flows: u64,
-    /// Share of its time spent on work, since the start.
+    /// Share of its time spent on work, over the last ten seconds.
     pub busy_ratio: f64,
     /// Packets since the start.
     pub packets: Packets,
