@@ -23,8 +23,9 @@ use std::time::{Duration, Instant};
 pub const MEMORY_TOLERANCE_RATIO: f64 = 0.05;
 /// The same in bytes: pages that an allocator holds back.
 pub const MEMORY_TOLERANCE_BYTES: u64 = 2 << 20;
-/// How long a gateway may take to give ports back: they rest for a while before they are used again.
-const RETURN_WAIT: Duration = Duration::from_secs(15);
+/// How long a gateway may take to give everything back: ports rest for a while before they are used again, and replies are kept for half
+/// a minute in case a request is repeated (H.248.1 Annex D.1.1).
+const RETURN_WAIT: Duration = Duration::from_secs(40);
 /// The most contexts held at once.
 pub const MAX_HOLD: usize = 1_000_000;
 
@@ -63,7 +64,7 @@ impl SetupRun {
         let mut first_call = 0;
         if !self.warm_up.is_zero() {
             first_call = Churn::new(self, 0)?.run(self.warm_up, &mut |_| ())?.next_call;
-            settle(look());
+            settle(look(), &self.stop);
         }
         let before = look();
         let cpu_before_ns = sys::thread_cpu_ns();
@@ -112,10 +113,12 @@ impl SetupRun {
     }
 }
 
-/// Gives a gateway the time to return what the warm-up took.
-fn settle(usage: Option<Usage>) {
-    if usage.is_some() {
-        std::thread::sleep(Duration::from_secs(3));
+/// Gives a gateway the time to return what the warm-up took: as long as it gets after the run, so that both looks see it at rest. What
+/// was returned early is not waited for, for memory does not say what is still to come.
+fn settle(usage: Option<Usage>, stop: &AtomicBool) {
+    let started = Instant::now();
+    while usage.is_some() && started.elapsed() < RETURN_WAIT && !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 
@@ -181,17 +184,18 @@ impl<'a> Churn<'a> {
             if over && self.in_progress == 0 && self.up.is_empty() {
                 break;
             }
-            let mut due = if over { 0 } else { self.due(elapsed).saturating_sub(asked) };
-            while due > 0 && self.in_progress < self.run.window {
-                self.ask()?;
-                due -= 1;
-                asked += 1;
-            }
+            // Tear-downs go first: set-ups, of which there may always be another one due, would take every place in the window.
             let keep = if over { 0 } else { self.run.hold };
             while self.up.len() > keep && self.in_progress < self.run.window {
                 let Some(call) = self.up.pop_front() else { break };
                 self.dialer.tear_down(call);
                 self.in_progress += 1;
+            }
+            let mut due = if over { 0 } else { self.due(elapsed).saturating_sub(asked) };
+            while due > 0 && self.in_progress < self.run.window {
+                self.ask()?;
+                due -= 1;
+                asked += 1;
             }
             self.dialer.step(Duration::from_millis(1), &mut events)?;
             events.drain(..).for_each(|event| self.note(event));
