@@ -375,7 +375,7 @@ pub struct Io {
 
 impl Default for Io {
     fn default() -> Self {
-        Self { backend: Backend::Auto, interfaces: Vec::new(), tick_us: 200 }
+        Self { backend: Backend::Auto, interfaces: Vec::new(), tick_us: 400 }
     }
 }
 
