@@ -30,7 +30,11 @@ const OWN_NAME: &str = "loadtest";
 /// What a transaction is to achieve.
 enum Step {
     Adding(Box<CallPlan>),
-    Subtracting { call: u32 },
+    Subtracting {
+        call: u32,
+    },
+    /// Taking away what a refused set-up has left: commands before the refused one stand (H.248.1 section 8).
+    Clearing,
 }
 
 /// A controller for one gateway.
@@ -70,20 +74,20 @@ impl Iq {
         self.events.push_back(Event::Failed { call, reason });
     }
 
-    fn drain_client(&mut self) {
+    fn drain_client(&mut self, now: Duration) {
         while let Some(event) = self.client.poll_event() {
             match event {
                 ClientEvent::Reply { id, body, after } => {
                     self.events.push_back(Event::Replied { took: after });
                     if let Some(step) = self.steps.remove(&id) {
-                        self.advance(step, body);
+                        self.advance(step, body, now);
                     }
                 }
                 ClientEvent::Unanswered(id) => {
                     let call = match self.steps.remove(&id) {
                         Some(Step::Adding(plan)) => plan.call,
                         Some(Step::Subtracting { call }) => call,
-                        None => continue,
+                        Some(Step::Clearing) | None => continue,
                     };
                     self.fail(call, "the gateway does not answer".to_owned());
                 }
@@ -93,7 +97,8 @@ impl Iq {
         }
     }
 
-    fn advance(&mut self, step: Step, body: ReplyBody) {
+    fn advance(&mut self, step: Step, body: ReplyBody, now: Duration) {
+        let remains = remains(&body);
         match (step, only_action(body)) {
             (Step::Adding(plan), Ok(action)) => match established(*plan, &action) {
                 Ok(up) => {
@@ -106,8 +111,15 @@ impl Iq {
                 self.contexts.remove(&call);
                 self.events.push_back(Event::Down { call });
             }
-            (Step::Adding(plan), Err(reason)) => self.fail(plan.call, reason),
+            (Step::Adding(plan), Err(reason)) => {
+                if let Some(context) = remains {
+                    let subtract = CommandRequest::new(TerminationId::All, Command::Subtract(None));
+                    self.request(plan.call, context, vec![subtract], Step::Clearing, now);
+                }
+                self.fail(plan.call, reason);
+            }
             (Step::Subtracting { call }, Err(reason)) => self.fail(call, reason),
+            (Step::Clearing, _) => {}
         }
     }
 }
@@ -128,6 +140,15 @@ fn only_action(body: ReplyBody) -> Result<ActionReply, String> {
         Some(error) => Err(refusal(error)),
         None => Ok(action),
     }
+}
+
+/// The context in which a first command succeeded, whatever became of the second.
+fn remains(body: &ReplyBody) -> Option<ContextId> {
+    let ReplyBody::Actions(actions) = body else { return None };
+    let [action] = actions.as_slice() else { return None };
+    let first = action.commands.first()?;
+    let stands = !descriptors(first).iter().any(|descriptor| matches!(descriptor, AuditReturn::Error(_)));
+    (stands && matches!(action.context, ContextId::Id(_))).then_some(action.context)
 }
 
 fn refusal(error: &ErrorDescriptor) -> String {
@@ -214,12 +235,12 @@ impl Control for Iq {
 
     fn handle_datagram(&mut self, datagram: &[u8], now: Duration) {
         self.client.handle_datagram(now, datagram);
-        self.drain_client();
+        self.drain_client(now);
     }
 
     fn handle_timeout(&mut self, now: Duration) {
         self.client.handle_timeout(now);
-        self.drain_client();
+        self.drain_client(now);
     }
 
     fn poll_timeout(&self) -> Option<Duration> {
@@ -315,6 +336,19 @@ mod tests {
                 other => panic!("{other:?} for {actions}"),
             }
         }
+    }
+
+    #[test]
+    fn what_a_refused_set_up_has_left_is_taken_away() {
+        let mut iq = controller();
+        iq.set_up(&plan(), NOW);
+        let request = sent(&mut iq);
+        let half = format!("C=9{{{},A=ip/1/core/$ {{ER=510{{\"none\"}}}}}}", added("ip/1/access/1", 10_000));
+        answer(&mut iq, &request, &half);
+        assert!(matches!(iq.poll_event(), Some(Event::Failed { call: 7, .. })));
+        let clearing =
+            std::iter::from_fn(|| iq.poll_transmit()).map(|bytes| String::from_utf8(bytes).unwrap());
+        assert!(clearing.into_iter().any(|text| text.contains("C=9{S=*")));
     }
 
     #[test]
