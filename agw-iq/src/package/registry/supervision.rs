@@ -1,0 +1,57 @@
+//! What the gateway watches for its controller: hanging terminations, silence, inactivity, congestion.
+
+use super::*;
+
+/// H.248.36.
+pub const HANGTERM: Package = Package {
+    name: "hangterm",
+    id: 0x0098,
+    events: &[Event {
+        requested: &[parameter("timerx", 0x0001, Kind::Integer { min: 1, max: 1_000_000 })],
+        mark: Mark::Provisional,
+        ..event("thb", 0x0001)
+    }],
+    ..PACKAGE
+};
+
+/// H.248.40.
+pub const ADID: Package = Package {
+    name: "adid",
+    id: 0x009c,
+    realized: false,
+    events: &[Event {
+        requested: &[
+            parameter("dt", 0x0001, MILLISECONDS),
+            parameter("dir", 0x0002, Kind::Enumeration(&[("IN", 1), ("OUT", 2), ("BOTH", 3)])),
+        ],
+        support: Support::Absent,
+        mark: Mark::Provisional,
+        ..event("ipstop", 0x0001)
+    }],
+    ..PACKAGE
+};
+
+/// H.248.14.
+pub const IT: Package = Package {
+    name: "it",
+    id: 0x0045,
+    realized: false,
+    events: &[Event {
+        requested: &[parameter("mit", 0x0001, MILLISECONDS)],
+        support: Support::Absent,
+        ..event("ito", 0x0001)
+    }],
+    ..PACKAGE
+};
+
+/// H.248.10.
+pub const CHP: Package = Package {
+    events: &[Event { support: Support::Absent, ..event("MGCon", 0x0001) }],
+    ..known("chp", 0x0029, 1)
+};
+
+/// H.248.11.
+pub const OCP: Package = Package {
+    events: &[Event { support: Support::Absent, mark: Mark::Provisional, ..event("mg_overload", 0x0001) }],
+    ..known("ocp", 0x0051, 1)
+};
