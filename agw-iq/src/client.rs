@@ -5,10 +5,10 @@
 //! the timers with the gateway and none of its state. Like everything here it does no I/O: feed it with `handle_`, drain it with `poll_`.
 
 use crate::ast::*;
+use crate::encoding::Encoding;
 use crate::errors::ErrorCode;
 use crate::random::Random;
-use crate::secret::SecretBuf;
-use crate::text::{self, Style};
+use crate::text::Style;
 use crate::transaction::inbound::{Arrival, InboundLimits, InboundTable};
 use crate::transaction::outbound::{Expired, Outbound};
 use crate::transport::tcp::{Deframer, FramingError};
@@ -31,8 +31,8 @@ pub struct ClientConfig {
     pub mid: Mid,
     /// Protocol version, 1 to 3.
     pub version: u8,
-    /// Long or short tokens.
-    pub style: Style,
+    /// How it writes, and what it reads.
+    pub encoding: Encoding,
     /// Repetition over UDP.
     pub retransmission: RetransmissionLimits,
     /// Acknowledges replies along with later requests, so that the gateway can free them.
@@ -46,7 +46,7 @@ impl ClientConfig {
             gateway,
             mid,
             version: 2,
-            style: Style::Compact,
+            encoding: Encoding::Text(Style::Compact),
             retransmission: RetransmissionLimits::default(),
             acknowledge: true,
         }
@@ -149,7 +149,12 @@ impl Client {
         self.handle_message(now, bytes);
     }
 
-    /// Bytes have come on the connection to the gateway.
+    /// A whole message has come from the gateway, as SCTP brings it.
+    pub fn handle_sctp_message(&mut self, now: Now, bytes: &[u8]) {
+        self.handle_message(now, bytes);
+    }
+
+    /// Bytes have come on the connection to the gateway, over TCP with or without TLS.
     ///
     /// # Errors
     /// The stream cannot be followed any more; the connection should be closed.
@@ -187,7 +192,7 @@ impl Client {
     }
 
     fn handle_message(&mut self, now: Now, bytes: &[u8]) {
-        let parsed = match text::parse(bytes) {
+        let parsed = match self.config.encoding.form().parse(bytes) {
             Ok(parsed) => parsed,
             Err(error) => {
                 self.events.push_back(ClientEvent::Unreadable(ErrorDescriptor::from(&error.error)));
@@ -309,8 +314,7 @@ impl Client {
     fn framed(&self, body: Body) -> Option<Transmit> {
         let mid = self.config.mid.clone();
         let message = Message { auth: None, version: self.config.version, mid, body };
-        let text: SecretBuf = text::print(&message, self.config.style);
-        Transmit::framed(self.config.gateway, text.as_bytes())
+        Transmit::framed(self.config.gateway, &self.config.encoding.print(&message)?)
     }
 }
 
@@ -338,7 +342,7 @@ mod tests {
     fn client(style: Style) -> Client {
         let gateway = Peer::udp(([192, 0, 2, 20], 2944).into());
         let mid = Mid::Domain { name: "mgc.test".into(), port: None };
-        Client::new(ClientConfig { style, ..ClientConfig::new(gateway, mid) }, 1)
+        Client::new(ClientConfig { encoding: Encoding::Text(style), ..ClientConfig::new(gateway, mid) }, 1)
     }
 
     fn audit() -> Vec<ActionRequest> {

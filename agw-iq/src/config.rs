@@ -1,6 +1,7 @@
 //! What the gateway's end of Iq has to be told: who may command it, who it is, and how it behaves where the profile leaves a choice.
 
 use crate::ast::{Mid, Profile};
+use crate::encoding::Encoding;
 use crate::package::diffserv::DscpForm;
 use crate::package::realm::Realms;
 use crate::package::root::RootProperties;
@@ -17,6 +18,10 @@ pub enum ControllerTransport {
     Udp,
     /// A connection that the gateway opens.
     Tcp,
+    /// A connection under TLS, with certificates on both sides, that the gateway opens.
+    Tls,
+    /// An SCTP association that the gateway opens (TS 29.334 clause 5.12).
+    Sctp,
 }
 
 /// A controller that the gateway registers with and obeys.
@@ -26,8 +31,8 @@ pub struct Controller {
     pub transport: ControllerTransport,
     /// Where.
     pub address: SocketAddr,
-    /// Long or short tokens in what is sent to it.
-    pub style: Style,
+    /// How the gateway's own messages to it are written.
+    pub encoding: Encoding,
     /// The domain name that other controllers know it by, for MgcIdToTry.
     pub name: Option<String>,
 }
@@ -98,7 +103,7 @@ pub struct IqConfig {
     pub controllers: Vec<Controller>,
     /// The profile offered in ServiceChange.
     pub profile: Option<Profile>,
-    /// How messages to unlisted controllers are written; `None`: as they write.
+    /// How text to unlisted controllers is written; `None`: as they write.
     pub style: Option<Style>,
     /// The address pools.
     pub realms: Realms,

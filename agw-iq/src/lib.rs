@@ -2,7 +2,7 @@
 //!
 //! The message tree in [`ast`] is the one meaning of a message, whichever encoding carried it. [`text`] turns the text encoding of
 //! H.248.1 Annex B into that tree and back, [`sdp`] reads and writes the session descriptions of Local and Remote, with the `$` and
-//! `-` that only gateway control knows, and [`errors`] says what was wrong in the words and codes of H.248.1. [`package`] knows the packages by
+//! `-` that only gateway control knows, and [`errors`] says what was wrong in the words and codes of H.248.1. [`encoding`] says which encoding a message is in. [`package`] knows the packages by
 //! name, [`transaction`] executes each request once, [`transport`] frames and repeats messages. A [`MediaGateway`] is the gateway's end of
 //! Iq, a [`Client`] a small controller's. No part of it does I/O.
 
@@ -12,6 +12,7 @@ pub mod ast;
 pub mod client;
 pub mod config;
 pub mod counters;
+pub mod encoding;
 pub mod errors;
 mod gateway;
 pub mod package;
@@ -26,4 +27,5 @@ pub mod transaction;
 pub mod transport;
 
 pub use client::{Client, ClientConfig, ClientEvent};
+pub use encoding::{Encoding, Form};
 pub use gateway::{ConnectionRequest, Farewell, MAX_CONNECTIONS, MediaGateway};

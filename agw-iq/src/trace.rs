@@ -1,6 +1,8 @@
 //! The last messages, for `agw iq trace`: as text, keys blanked before they are kept (SRTP-12), and only while somebody looks.
 
+use crate::encoding::Form;
 use crate::secret::redact;
+use crate::text::{self, Style};
 use crate::transport::{Now, Peer};
 use std::collections::VecDeque;
 
@@ -25,8 +27,27 @@ pub struct TraceEntry {
     pub direction: TraceDirection,
     /// With whom.
     pub peer: Peer,
-    /// The text, keys blanked, without transport framing.
+    /// As text whatever its encoding, keys blanked, without transport framing.
     pub text: String,
+}
+
+/// A message for people: text as it stands, a binary one written as text; keys blanked.
+fn shown(form: Form, message: &[u8]) -> String {
+    match form {
+        // A lossy copy of the text would outlive its key; the blanked one is what is made first.
+        Form::Text => match std::str::from_utf8(message) {
+            Ok(text) => redact(text),
+            Err(_) => format!("[{} octets that are not text]", message.len()),
+        },
+        Form::Binary => match form.parse(message) {
+            Ok(parsed) => {
+                let mut text = redact(&text::print(&parsed.message, Style::Pretty));
+                parsed.errors.iter().for_each(|error| text.push_str(&format!("; unreadable: {error}\n")));
+                text
+            }
+            Err(error) => format!("[{} octets that cannot be read: {error}]", message.len()),
+        },
+    }
 }
 
 #[derive(Debug, Default)]
@@ -36,19 +57,21 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    pub(crate) fn record(&mut self, at: Now, direction: TraceDirection, peer: Peer, message: &[u8]) {
+    pub(crate) fn record(
+        &mut self,
+        at: Now,
+        direction: TraceDirection,
+        peer: Peer,
+        form: Form,
+        message: &[u8],
+    ) {
         if !self.enabled {
             return;
         }
         if self.kept.len() == MAX_TRACED_MESSAGES {
             self.kept.pop_front();
         }
-        // A lossy copy of the text would outlive its key; the blanked one is what is made first.
-        let text = match std::str::from_utf8(message) {
-            Ok(text) => redact(text),
-            Err(_) => format!("[{} octets that are not text]", message.len()),
-        };
-        self.kept.push_back(TraceEntry { at, direction, peer, text });
+        self.kept.push_back(TraceEntry { at, direction, peer, text: shown(form, message) });
     }
 
     pub(crate) fn take(&mut self) -> Option<TraceEntry> {

@@ -7,10 +7,11 @@
 
 use crate::ast::*;
 use crate::config::{Controller, ControllerTransport, Timers};
+use crate::encoding::Encoding;
 use crate::errors::ErrorCode;
 use crate::random::Random;
 use crate::text::Style;
-use crate::transport::{ConnectionId, Link, Now, Peer, TEXT_PORT, is_loopback};
+use crate::transport::{ConnectionId, Link, Now, Peer, SocketId, is_loopback};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
@@ -50,7 +51,7 @@ enum State {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Want {
     /// Open a connection.
-    Connect(SocketAddr),
+    Connect(ControllerTransport, SocketAddr),
     /// Send a ServiceChange for ROOT.
     Register { to: Peer, method: ServiceChangeMethod, reason: ErrorCode },
 }
@@ -99,19 +100,24 @@ impl Association {
         matches!(self.state, State::Laboratory)
     }
 
-    /// The controller in command: where to, in which version and style.
-    pub(crate) fn controller(&self) -> Option<(Peer, u8, Style)> {
+    /// The controller in command: where to, in which version and encoding.
+    pub(crate) fn controller(&self) -> Option<(Peer, u8, Encoding)> {
         match &self.state {
             State::Registered(target, peer) | State::Registering(target, peer) => {
-                Some((*peer, target.version, target.controller.style))
+                Some((*peer, target.version, target.controller.encoding))
             }
             _ => None,
         }
     }
 
-    /// How to write to an address, where the configuration says.
+    /// How to write text to an address, where the configuration says.
     pub(crate) fn style_for(&self, address: IpAddr) -> Option<Style> {
-        self.configured.iter().find(|known| known.address.ip() == address).map(|known| known.style)
+        let address = address.to_canonical();
+        let here = self.configured.iter().filter(|known| known.address.ip().to_canonical() == address);
+        here.into_iter().find_map(|known| match known.encoding {
+            Encoding::Text(style) => Some(style),
+            Encoding::Ber => None,
+        })
     }
 
     pub(crate) fn authority(&self, from: IpAddr) -> Authority {
@@ -153,10 +159,13 @@ impl Association {
         let target = self.queue.pop_front()?;
         let address = target.controller.address;
         match target.controller.transport {
-            ControllerTransport::Udp => Some(self.register(target, Peer::udp(address))),
-            ControllerTransport::Tcp => {
+            ControllerTransport::Udp => {
+                let link = Link::Udp(SocketId::of(target.controller.encoding.form()));
+                Some(self.register(target, Peer { link, address }))
+            }
+            over => {
                 self.state = State::Connecting(target);
-                Some(Want::Connect(address))
+                Some(Want::Connect(over, address))
             }
         }
     }
@@ -190,7 +199,12 @@ impl Association {
         match &self.state {
             State::Connecting(target) if target.controller.address == address => {
                 let target = target.clone();
-                Some(self.register(target, Peer::tcp(connection, address)))
+                let link = match target.controller.transport {
+                    ControllerTransport::Tls => Link::Tls(connection),
+                    ControllerTransport::Sctp => Link::Sctp(connection),
+                    ControllerTransport::Tcp | ControllerTransport::Udp => Link::Tcp(connection),
+                };
+                Some(self.register(target, Peer { link, address }))
             }
             _ => None,
         }
@@ -210,7 +224,7 @@ impl Association {
         connection: ConnectionId,
         random: &mut Random,
     ) -> bool {
-        let ours = |peer: &Peer| peer.link == Link::Tcp(connection);
+        let ours = |peer: &Peer| peer.link.connection() == Some(connection);
         match &self.state {
             State::Registered(_, peer) if ours(peer) => {
                 self.lost(now);
@@ -314,9 +328,10 @@ impl Association {
 
     /// The controller that an identifier names, reached like the one that named it.
     fn resolve(&self, mid: &Mid, like: &Controller) -> Option<Controller> {
+        let usual = like.encoding.form().port();
         let address = match mid {
-            Mid::Ip4 { address, port } => SocketAddr::new((*address).into(), port.unwrap_or(TEXT_PORT)),
-            Mid::Ip6 { address, port } => SocketAddr::new((*address).into(), port.unwrap_or(TEXT_PORT)),
+            Mid::Ip4 { address, port } => SocketAddr::new((*address).into(), port.unwrap_or(usual)),
+            Mid::Ip6 { address, port } => SocketAddr::new((*address).into(), port.unwrap_or(usual)),
             Mid::Domain { name, .. } => {
                 let named = |known: &&Controller| known.name.as_deref().is_some_and(|known| *name == *known);
                 return self.configured.iter().find(named).cloned();

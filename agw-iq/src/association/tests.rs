@@ -4,11 +4,11 @@ use super::*;
 use std::time::Duration;
 
 fn controller(last: u8) -> Controller {
-    let address = SocketAddr::new([192, 0, 2, last].into(), TEXT_PORT);
+    let address = SocketAddr::new([192, 0, 2, last].into(), 2944);
     Controller {
         transport: ControllerTransport::Udp,
         address,
-        style: Style::Pretty,
+        encoding: Encoding::Text(Style::Pretty),
         name: Some(format!("mgc{last}.test")),
     }
 }

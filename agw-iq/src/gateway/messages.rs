@@ -7,7 +7,7 @@ use crate::ast::*;
 use crate::config::Protection;
 use crate::counters::TransactionResult;
 use crate::errors::{ErrorCode, MessageError, TransactionError, TransactionKind};
-use crate::text;
+use crate::text::Style;
 use crate::transaction::inbound::Arrival;
 use crate::transport::is_loopback;
 
@@ -16,24 +16,31 @@ use crate::transport::is_loopback;
 pub(super) struct Manner {
     pub(super) peer: Peer,
     pub(super) version: u8,
-    pub(super) style: Style,
+    pub(super) encoding: Encoding,
 }
 
 impl MediaGateway {
     /// A message has come, whole.
-    pub(super) fn handle_message(&mut self, now: Now, peer: Peer, bytes: &[u8], gateway: &mut dyn Gateway) {
+    pub(super) fn handle_message(
+        &mut self,
+        now: Now,
+        peer: Peer,
+        form: Form,
+        bytes: &[u8],
+        gateway: &mut dyn Gateway,
+    ) {
         let authority = self.association.authority(peer.address.ip());
         if authority == Authority::Stranger {
             self.counters.strangers += 1;
             return;
         }
-        self.trace.record(now, TraceDirection::In, peer, bytes);
-        let style = self.style_for(peer, bytes);
-        let parsed = match text::parse(bytes) {
+        self.trace.record(now, TraceDirection::In, peer, form, bytes);
+        let encoding = self.answer_in(peer, form, bytes);
+        let parsed = match form.parse(bytes) {
             Ok(parsed) => parsed,
-            Err(error) => return self.refuse_message(now, peer, style, &error),
+            Err(error) => return self.refuse_message(now, peer, encoding, &error),
         };
-        let manner = Manner { peer, version: parsed.message.version.min(MAX_VERSION), style };
+        let manner = Manner { peer, version: parsed.message.version.min(MAX_VERSION), encoding };
         for error in &parsed.errors {
             self.refuse_transaction(now, manner, error);
         }
@@ -57,19 +64,23 @@ impl MediaGateway {
         }
     }
 
-    /// As the configuration says, else as the peer writes itself.
-    fn style_for(&self, peer: Peer, bytes: &[u8]) -> Style {
+    /// In the form that the message came in; text as the configuration says, else as the peer writes itself.
+    fn answer_in(&self, peer: Peer, form: Form, bytes: &[u8]) -> Encoding {
+        if form == Form::Binary {
+            return Encoding::Ber;
+        }
         let mirrored = || {
             let first = bytes.iter().find(|b| !b.is_ascii_whitespace());
             if first == Some(&b'!') { Style::Compact } else { Style::Pretty }
         };
-        self.association.style_for(peer.address.ip()).or(self.config.style).unwrap_or_else(mirrored)
+        let configured = self.association.style_for(peer.address.ip()).or(self.config.style);
+        Encoding::Text(configured.unwrap_or_else(mirrored))
     }
 
-    fn refuse_message(&mut self, now: Now, peer: Peer, style: Style, error: &MessageError) {
+    fn refuse_message(&mut self, now: Now, peer: Peer, encoding: Encoding, error: &MessageError) {
         self.counters.malformed += 1;
         let version = error.version.unwrap_or(VERSION).clamp(1, VERSION);
-        self.say(now, Manner { peer, version, style }, Body::Error(ErrorDescriptor::from(&error.error)));
+        self.say(now, Manner { peer, version, encoding }, Body::Error(ErrorDescriptor::from(&error.error)));
     }
 
     /// H.248.1 section 8.2.2: a request that cannot be read is answered under its number, or under 0 where it has none.
@@ -126,7 +137,7 @@ impl MediaGateway {
             }
             Arrival::Answered(bytes) => {
                 self.counters.transaction(TransactionResult::Duplicate);
-                self.transmit(now, manner.peer, &bytes);
+                self.transmit(now, manner.peer, manner.encoding.form(), &bytes);
             }
             Arrival::Forgotten => self.counters.transaction(TransactionResult::Duplicate),
         }
@@ -139,7 +150,7 @@ impl MediaGateway {
             peer: manner.peer,
             id: request.id,
             version: manner.version,
-            style: manner.style,
+            encoding: manner.encoding,
             began: now,
             deadline: now + self.config.timers.execution,
             next_pending: now + self.executor.root.provisional_timer(),
@@ -155,7 +166,7 @@ impl MediaGateway {
         let protected = match self.config.protection {
             Protection::None => false,
             Protection::Ipsec => true,
-            Protection::Tls => peer.link.is_reliable(),
+            Protection::Tls => matches!(peer.link, Link::Tls(_)),
         };
         protected || self.config.allow_unprotected_keys || is_loopback(peer.address.ip())
     }
@@ -168,9 +179,9 @@ impl MediaGateway {
         body: Body,
     ) -> Option<crate::transport::MessageBytes> {
         let message = Message { auth: None, version: manner.version, mid: self.config.mid.clone(), body };
-        let text = text::print(&message, manner.style);
-        self.transmit(now, manner.peer, text.as_bytes())?;
-        Some(crate::transport::MessageBytes::copy_of(text.as_bytes()))
+        let bytes = manner.encoding.print(&message)?;
+        self.transmit(now, manner.peer, manner.encoding.form(), &bytes)?;
+        Some(bytes)
     }
 
     pub(super) fn say_reply(

@@ -12,10 +12,10 @@ mod waiting;
 use crate::apply::{Execution, Executor};
 use crate::association::Association;
 use crate::ast::{Mid, TransactionId};
-use crate::config::IqConfig;
+use crate::config::{ControllerTransport, IqConfig};
 use crate::counters::Counters;
+use crate::encoding::{Encoding, Form};
 use crate::random::Random;
-use crate::text::Style;
 use crate::trace::{Trace, TraceDirection, TraceEntry};
 use crate::transaction::inbound::{InboundTable, Key};
 use crate::transaction::outbound::Outbound;
@@ -36,8 +36,13 @@ pub(crate) const MAX_UNSENT_NOTIFIES: usize = 16_384;
 /// What the caller is asked to do with connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionRequest {
-    /// Open one to this address, then call `handle_connected` or `handle_connect_failed`.
-    Open(SocketAddr),
+    /// Open one, then call `handle_connected` or `handle_connect_failed`.
+    Open {
+        /// What it runs over; never UDP.
+        over: ControllerTransport,
+        /// Where to.
+        to: SocketAddr,
+    },
     /// Close this one; no call follows.
     Close(ConnectionId),
 }
@@ -61,7 +66,7 @@ struct Running {
     peer: Peer,
     id: TransactionId,
     version: u8,
-    style: Style,
+    encoding: Encoding,
     began: Now,
     deadline: Now,
     next_pending: Now,
@@ -73,7 +78,8 @@ struct Running {
 
 #[derive(Debug)]
 struct Connection {
-    address: SocketAddr,
+    peer: Peer,
+    form: Form,
     deframer: Deframer,
 }
 
@@ -147,15 +153,19 @@ impl MediaGateway {
         bytes: &[u8],
         gateway: &mut dyn Gateway,
     ) {
-        self.handle_message(now, Peer { link: Link::Udp(socket), address: from }, bytes, gateway);
+        let peer = Peer { link: Link::Udp(socket), address: from };
+        self.handle_message(now, peer, socket.form(), bytes, gateway);
     }
 
     /// A connection that was asked for is open.
     pub fn handle_connected(&mut self, now: Now, connection: ConnectionId, to: SocketAddr) {
-        self.connections.insert(connection, Connection { address: to, deframer: Deframer::default() });
-        match self.association.connected(connection, to) {
-            Some(want) => self.carry_out(now, want),
-            None => self.close(connection),
+        let want = self.association.connected(connection, to);
+        match (want, self.association.controller()) {
+            (Some(want), Some((peer, _, encoding))) => {
+                self.remember(connection, peer, encoding.form());
+                self.carry_out(now, want);
+            }
+            _ => self.close(connection),
         }
     }
 
@@ -165,19 +175,36 @@ impl MediaGateway {
         self.pursue(now);
     }
 
-    /// Somebody has connected to us. `false`: close the connection, nothing of it is wanted.
-    pub fn handle_accepted(&mut self, connection: ConnectionId, from: SocketAddr) -> bool {
+    /// Somebody has connected to us, where messages of this form are taken. `false`: close the connection, nothing of it is wanted.
+    pub fn handle_accepted(&mut self, link: Link, form: Form, from: SocketAddr) -> bool {
+        let Some(connection) = link.connection() else { return false };
         let stranger = self.association.authority(from.ip()) == crate::association::Authority::Stranger;
         if stranger || self.connections.len() >= MAX_CONNECTIONS {
             self.counters.strangers += u64::from(stranger);
             self.counters.connections_refused += 1;
             return false;
         }
-        self.connections.insert(connection, Connection { address: from, deframer: Deframer::default() });
+        self.remember(connection, Peer { link, address: from }, form);
         true
     }
 
-    /// Bytes have come on a connection.
+    fn remember(&mut self, connection: ConnectionId, peer: Peer, form: Form) {
+        self.connections.insert(connection, Connection { peer, form, deframer: Deframer::default() });
+    }
+
+    /// A whole message has come on an SCTP association.
+    pub fn handle_sctp_message(
+        &mut self,
+        now: Now,
+        connection: ConnectionId,
+        message: &[u8],
+        gateway: &mut dyn Gateway,
+    ) {
+        let Some(known) = self.connections.get(&connection) else { return };
+        self.handle_message(now, known.peer, known.form, message, gateway);
+    }
+
+    /// Bytes have come on a connection over TCP, with or without TLS.
     pub fn handle_tcp_bytes(
         &mut self,
         now: Now,
@@ -186,9 +213,9 @@ impl MediaGateway {
         gateway: &mut dyn Gateway,
     ) {
         let Some(known) = self.connections.get_mut(&connection) else { return };
-        let peer = Peer::tcp(connection, known.address);
+        let (peer, form) = (known.peer, known.form);
         let mut deframer = std::mem::take(&mut known.deframer);
-        let result = deframer.feed(bytes, |message| self.handle_message(now, peer, message, gateway));
+        let result = deframer.feed(bytes, |message| self.handle_message(now, peer, form, message, gateway));
         if result.is_err() {
             self.counters.malformed += 1;
             self.counters.connections_refused += 1;
@@ -294,13 +321,23 @@ impl MediaGateway {
         self.connection_requests.push_back(ConnectionRequest::Close(connection));
     }
 
-    /// Sends a message. `false`: it is too long for its transport.
-    fn transmit(&mut self, now: Now, to: Peer, message: &[u8]) -> Option<Transmit> {
+    /// What a link carries.
+    fn form_of(&self, link: Link) -> Form {
+        match link {
+            Link::Udp(socket) => socket.form(),
+            Link::Tcp(id) | Link::Tls(id) | Link::Sctp(id) => {
+                self.connections.get(&id).map_or(Form::Text, |connection| connection.form)
+            }
+        }
+    }
+
+    /// Sends a message. `None`: it is too long for its transport.
+    fn transmit(&mut self, now: Now, to: Peer, form: Form, message: &[u8]) -> Option<Transmit> {
         let Some(transmit) = Transmit::framed(to, message) else {
             self.counters.too_long += 1;
             return None;
         };
-        self.trace.record(now, TraceDirection::Out, to, message);
+        self.trace.record(now, TraceDirection::Out, to, form, message);
         self.transmits.push_back(transmit.clone());
         Some(transmit)
     }

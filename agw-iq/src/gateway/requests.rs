@@ -9,6 +9,7 @@ use crate::apply::Notification;
 use crate::association::{VERSION, Want};
 use crate::ast::*;
 use crate::errors::ErrorCode;
+use crate::text::Style;
 use crate::transaction::outbound::Expired;
 use std::time::Duration;
 
@@ -56,8 +57,8 @@ impl MediaGateway {
             return;
         }
         request.timestamp = self.timestamp(now);
-        if let Some((to, version, style)) = self.association.controller() {
-            let manner = Manner { peer: to, version, style };
+        if let Some((to, version, encoding)) = self.association.controller() {
+            let manner = Manner { peer: to, version, encoding };
             self.ask(now, manner, root_service_change(request), Purpose::Farewell { for_good });
         }
     }
@@ -71,17 +72,19 @@ impl MediaGateway {
 
     pub(super) fn carry_out(&mut self, now: Now, want: Want) {
         match want {
-            Want::Connect(address) => self.connection_requests.push_back(ConnectionRequest::Open(address)),
+            Want::Connect(over, to) => {
+                self.connection_requests.push_back(ConnectionRequest::Open { over, to });
+            }
             Want::Register { to, method, reason } => {
                 let mut request = ServiceChangeRequest::new(method, reason);
                 request.version = Some(VERSION);
                 request.profile = self.config.profile.clone();
                 request.timestamp = self.timestamp(now);
-                let (version, style) = self
-                    .association
-                    .controller()
-                    .map_or((VERSION, Style::Pretty), |(_, version, style)| (version, style));
-                let manner = Manner { peer: to, version, style };
+                let (version, encoding) = self.association.controller().map_or_else(
+                    || (VERSION, self.own_encoding(to)),
+                    |(_, version, encoding)| (version, encoding),
+                );
+                let manner = Manner { peer: to, version, encoding };
                 self.ask(now, manner, root_service_change(request), Purpose::Registration);
             }
         }
@@ -98,10 +101,11 @@ impl MediaGateway {
     /// Tells an event, or keeps it until somebody commands.
     pub(super) fn notify(&mut self, now: Now, notification: Notification) {
         let manner = match self.association.controller().filter(|_| self.association.is_registered()) {
-            Some((peer, version, style)) => Some(Manner { peer, version, style }),
-            None if self.association.in_laboratory() => notification.listener.map(|peer| {
-                let style = self.config.style.unwrap_or(Style::Pretty);
-                Manner { peer, version: VERSION, style }
+            Some((peer, version, encoding)) => Some(Manner { peer, version, encoding }),
+            None if self.association.in_laboratory() => notification.listener.map(|peer| Manner {
+                peer,
+                version: VERSION,
+                encoding: self.own_encoding(peer),
             }),
             None => None,
         };
@@ -116,6 +120,14 @@ impl MediaGateway {
                 self.after_notify(now, &notification, None);
             }
             None => self.keep(notification),
+        }
+    }
+
+    /// How a peer that no configuration names is written to.
+    fn own_encoding(&self, peer: Peer) -> Encoding {
+        match self.form_of(peer.link) {
+            Form::Text => Encoding::Text(self.config.style.unwrap_or(Style::Pretty)),
+            Form::Binary => Encoding::Ber,
         }
     }
 
@@ -192,7 +204,7 @@ impl MediaGateway {
         let unused: Vec<_> = self
             .connections
             .iter()
-            .filter(|(_, connection)| controllers.contains(&connection.address))
+            .filter(|(_, connection)| controllers.contains(&connection.peer.address))
             .map(|(id, _)| *id)
             .collect();
         unused.into_iter().for_each(|connection| self.close(connection));
@@ -213,7 +225,7 @@ impl MediaGateway {
             match expired {
                 Expired::Repeat(to, bytes) => {
                     self.counters.repeated += 1;
-                    self.transmit(now, to, &bytes);
+                    self.transmit(now, to, self.form_of(to.link), &bytes);
                 }
                 Expired::GivenUp(_, _, purpose) => self.unanswered(now, purpose),
             }
@@ -260,7 +272,7 @@ impl MediaGateway {
     pub(super) fn connection_gone(&mut self, now: Now, connection: ConnectionId) {
         let was_association = self.association.connection_lost(now, connection, &mut self.random);
         self.counters.associations_lost += u64::from(was_association);
-        for (_, purpose) in self.outbound.abandon_all(|peer| peer.link == Link::Tcp(connection)) {
+        for (_, purpose) in self.outbound.abandon_all(|peer| peer.link.connection() == Some(connection)) {
             match purpose {
                 Purpose::Notify(notification) if self.association.in_laboratory() => {
                     self.counters.notifies_dropped += 1;

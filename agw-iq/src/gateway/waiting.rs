@@ -16,7 +16,7 @@ impl Running {
     }
 
     fn manner(&self) -> Manner {
-        Manner { peer: self.peer, version: self.version, style: self.style }
+        Manner { peer: self.peer, version: self.version, encoding: self.encoding }
     }
 
     fn clock(&self) -> Now {

@@ -6,6 +6,7 @@
 pub mod tcp;
 pub mod udp;
 
+use crate::encoding::Form;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,16 +15,36 @@ use zeroize::Zeroizing;
 /// The time that every `handle_` function is given: since a start that means nothing but does not change.
 pub type Now = std::time::Duration;
 
-/// The registered port for text encoding, on UDP and TCP (Annex D.1).
-pub const TEXT_PORT: u16 = 2944;
 /// The longest datagram that UDP over IPv4 carries.
 pub const MAX_DATAGRAM_BYTES: usize = 65_507;
+/// The longest message over SCTP: as long as one that is read.
+pub const MAX_SCTP_MESSAGE_BYTES: usize = crate::text::MAX_MESSAGE_BYTES;
 
 /// One of the caller's UDP sockets, numbered by the caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId(pub u16);
 
-/// One TCP connection, numbered by the caller; numbers are not used again.
+impl SocketId {
+    /// The socket of the text encoding.
+    pub const TEXT: Self = Self(0);
+    /// The socket of the binary encoding. All others carry text.
+    pub const BINARY: Self = Self(1);
+
+    /// The socket that carries this form.
+    pub const fn of(form: Form) -> Self {
+        match form {
+            Form::Text => Self::TEXT,
+            Form::Binary => Self::BINARY,
+        }
+    }
+
+    /// What it carries.
+    pub const fn form(self) -> Form {
+        if self.0 == Self::BINARY.0 { Form::Binary } else { Form::Text }
+    }
+}
+
+/// One connection, numbered by the caller; numbers are not used again, whatever carries them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
@@ -32,14 +53,36 @@ pub struct ConnectionId(pub u64);
 pub enum Link {
     /// Datagrams through this socket.
     Udp(SocketId),
-    /// A connection.
+    /// A TCP connection.
     Tcp(ConnectionId),
+    /// A TCP connection under TLS.
+    Tls(ConnectionId),
+    /// An SCTP association.
+    Sctp(ConnectionId),
 }
 
 impl Link {
     /// Whether the transport repeats what is lost.
     pub const fn is_reliable(self) -> bool {
-        matches!(self, Link::Tcp(_))
+        !matches!(self, Link::Udp(_))
+    }
+
+    /// The connection, where there is one.
+    pub const fn connection(self) -> Option<ConnectionId> {
+        match self {
+            Self::Udp(_) => None,
+            Self::Tcp(connection) | Self::Tls(connection) | Self::Sctp(connection) => Some(connection),
+        }
+    }
+
+    /// As the configuration names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp(_) => "udp",
+            Self::Tcp(_) => "tcp",
+            Self::Tls(_) => "tls",
+            Self::Sctp(_) => "sctp",
+        }
     }
 }
 
@@ -53,12 +96,12 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A peer behind the first UDP socket.
+    /// A peer behind the UDP socket of the text encoding.
     pub const fn udp(address: SocketAddr) -> Self {
-        Self { link: Link::Udp(SocketId(0)), address }
+        Self { link: Link::Udp(SocketId::TEXT), address }
     }
 
-    /// A peer at the other end of a connection.
+    /// A peer at the other end of a TCP connection.
     pub const fn tcp(connection: ConnectionId, address: SocketAddr) -> Self {
         Self { link: Link::Tcp(connection), address }
     }
@@ -66,8 +109,7 @@ impl Peer {
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let transport = if self.link.is_reliable() { "tcp" } else { "udp" };
-        write!(f, "{transport}:{}", self.address)
+        write!(f, "{}:{}", self.link.as_str(), self.address)
     }
 }
 
@@ -92,6 +134,12 @@ impl MessageBytes {
     }
 }
 
+impl From<crate::secret::SecretBuf> for MessageBytes {
+    fn from(text: crate::secret::SecretBuf) -> Self {
+        Self::new(text.into_bytes())
+    }
+}
+
 impl std::ops::Deref for MessageBytes {
     type Target = [u8];
 
@@ -111,7 +159,7 @@ impl fmt::Debug for MessageBytes {
 pub struct Transmit {
     /// Where to.
     pub to: Peer,
-    /// What; over TCP with its packet header.
+    /// What; over TCP and TLS with its packet header.
     pub bytes: MessageBytes,
 }
 
@@ -121,7 +169,10 @@ impl Transmit {
         let bytes = match to.link {
             Link::Udp(_) if message.len() > MAX_DATAGRAM_BYTES => return None,
             Link::Udp(_) => MessageBytes::copy_of(message),
-            Link::Tcp(_) => tcp::frame(message)?,
+            // SCTP keeps the bounds of messages itself.
+            Link::Sctp(_) if message.len() > MAX_SCTP_MESSAGE_BYTES => return None,
+            Link::Sctp(_) => MessageBytes::copy_of(message),
+            Link::Tcp(_) | Link::Tls(_) => tcp::frame(message)?,
         };
         Some(Self { to, bytes })
     }

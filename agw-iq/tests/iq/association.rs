@@ -4,7 +4,7 @@ use crate::lab::*;
 use agw_iq::config::{Controller, ControllerTransport, IqConfig};
 use agw_iq::text::Style;
 use agw_iq::transport::{ConnectionId, Link};
-use agw_iq::{ConnectionRequest, Farewell};
+use agw_iq::{ConnectionRequest, Encoding, Farewell, Form};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub fn controlled(controllers: &[&str]) -> IqConfig {
     let controller = |text: &&str| Controller {
         transport: ControllerTransport::Udp,
         address: address(text),
-        style: Style::Compact,
+        encoding: Encoding::Text(Style::Compact),
         name: None,
     };
     config.controllers = controllers.iter().map(controller).collect();
@@ -210,6 +210,10 @@ fn tcp_lab() -> Lab {
     Lab::with(config)
 }
 
+fn open(to: &str) -> ConnectionRequest {
+    ConnectionRequest::Open { over: ControllerTransport::Tcp, to: address(to) }
+}
+
 fn tpkt(text: &str) -> Vec<u8> {
     agw_iq::transport::tcp::frame(text.as_bytes()).expect("fits").to_vec()
 }
@@ -218,7 +222,7 @@ fn tpkt(text: &str) -> Vec<u8> {
 fn over_tcp_the_gateway_connects_registers_and_answers_on_the_same_connection() {
     let mut lab = tcp_lab();
     lab.iq.handle_timeout(lab.now, &mut lab.model);
-    assert_eq!(lab.connections(), [ConnectionRequest::Open(address(FIRST))]);
+    assert_eq!(lab.connections(), [open(FIRST)]);
     lab.iq.handle_connected(lab.now, ConnectionId(7), address(FIRST));
     let (peer, text) = lab.sent().remove(0);
     assert_eq!(peer.link, Link::Tcp(ConnectionId(7)));
@@ -244,7 +248,7 @@ fn a_refused_or_broken_connection_is_tried_again() {
     lab.iq.handle_connect_failed(lab.now, address(FIRST));
     assert!(lab.connections().is_empty(), "after a pause");
     lab.pass(2 * SECOND);
-    assert_eq!(lab.connections(), [ConnectionRequest::Open(address(FIRST))]);
+    assert_eq!(lab.connections(), [open(FIRST)]);
     lab.iq.handle_connected(lab.now, ConnectionId(8), address(FIRST));
     let (_, text) = lab.sent().remove(0);
     let reply = tpkt(&format!("!/2 <mgc.test> P={}{{C=-{{SC=ROOT}}}}", id_of(&text)));
@@ -252,7 +256,7 @@ fn a_refused_or_broken_connection_is_tried_again() {
     assert!(lab.iq.is_ready());
     lab.iq.handle_connection_lost(lab.now, ConnectionId(8));
     assert!(!lab.iq.is_ready());
-    assert_eq!(lab.connections(), [ConnectionRequest::Open(address(FIRST))]);
+    assert_eq!(lab.connections(), [open(FIRST)]);
     lab.iq.handle_connected(lab.now, ConnectionId(9), address(FIRST));
     assert!(lab.sent()[0].1.contains("MT=DC"));
 }
@@ -260,15 +264,19 @@ fn a_refused_or_broken_connection_is_tried_again() {
 #[test]
 fn connections_of_strangers_and_streams_of_nonsense_are_closed() {
     let mut lab = Lab::new();
-    assert!(!lab.iq.handle_accepted(ConnectionId(1), address("192.0.2.66:999")));
-    assert!(lab.iq.handle_accepted(ConnectionId(2), address("127.0.0.1:999")));
+    assert!(!lab.iq.handle_accepted(Link::Tcp(ConnectionId(1)), Form::Text, address("192.0.2.66:999")));
+    assert!(lab.iq.handle_accepted(Link::Tcp(ConnectionId(2)), Form::Text, address("127.0.0.1:999")));
     lab.iq.handle_tcp_bytes(lab.now, ConnectionId(2), b"GET / HTTP/1.1\r\n", &mut lab.model);
     assert_eq!(lab.connections(), [ConnectionRequest::Close(ConnectionId(2))]);
     assert!(lab.sent().is_empty());
     lab.iq.handle_tcp_bytes(lab.now, ConnectionId(2), b"more", &mut lab.model);
     assert!(lab.connections().is_empty());
     for id in 0..agw_iq::MAX_CONNECTIONS as u64 {
-        assert!(lab.iq.handle_accepted(ConnectionId(100 + id), address("127.0.0.1:999")));
+        let link = Link::Tcp(ConnectionId(100 + id));
+        assert!(lab.iq.handle_accepted(link, Form::Text, address("127.0.0.1:999")));
     }
-    assert!(!lab.iq.handle_accepted(ConnectionId(9999), address("127.0.0.1:999")), "enough");
+    assert!(
+        !lab.iq.handle_accepted(Link::Tcp(ConnectionId(9999)), Form::Text, address("127.0.0.1:999")),
+        "enough"
+    );
 }

@@ -25,7 +25,7 @@ use crate::shared::Health;
 use agw_core::controller::Controller;
 use agw_core::io::epoll::EpollPorts;
 use agw_iq::transport::{Link, Now, SocketId, Transmit};
-use agw_iq::{Farewell, MediaGateway};
+use agw_iq::{Farewell, Form, MediaGateway};
 use bucket::Bucket;
 use notify::Systemd;
 use outbox::Outbox;
@@ -180,7 +180,7 @@ impl Control {
             Wake::Datagrams => self.datagrams(),
             Wake::Accepted(Ok((stream, from))) => {
                 let id = self.connections.next_id();
-                if self.iq.handle_accepted(id, from) {
+                if self.iq.handle_accepted(Link::Tcp(id), Form::Text, from) {
                     self.connections.run(id, stream);
                 } else {
                     tracing::warn!(%from, "a connection to Iq was refused");
@@ -262,7 +262,7 @@ impl Control {
             let now = self.clock();
             self.controller.set_now(millis(now));
             let bytes = self.buffer.get(..length).unwrap_or_default();
-            self.iq.handle_datagram(now, SocketId(0), from, bytes, &mut self.controller);
+            self.iq.handle_datagram(now, SocketId::TEXT, from, bytes, &mut self.controller);
             self.settle();
         }
     }
@@ -306,7 +306,7 @@ impl Control {
                     unsent(transmit.to.address, &error);
                 }
             }
-            Link::Tcp(id) => {
+            Link::Tcp(id) | Link::Tls(id) | Link::Sctp(id) => {
                 if !self.connections.send(id, transmit.bytes) {
                     tracing::warn!(to = %transmit.to, "a controller does not read: its connection was closed");
                     let now = self.clock();

@@ -175,25 +175,25 @@ fn seed() -> u64 {
 /// The part of the configuration that agw-iq needs.
 fn iq_config(config: &Config, address: SocketAddr) -> IqConfig {
     let iq = &config.iq;
-    let style = |encoding| match encoding {
-        Encoding::Compact => Some(Style::Compact),
-        Encoding::Pretty => Some(Style::Pretty),
-        Encoding::Ber => None,
-    };
     let usual = match iq.encoding {
         TextEncoding::Same => None,
         TextEncoding::Pretty => Some(Style::Pretty),
         TextEncoding::Compact => Some(Style::Compact),
     };
-    let controllers = iq.controllers.iter().filter_map(|c| {
+    let controllers = iq.controllers.iter().map(|c| {
         let transport = match c.scheme {
             Scheme::Udp => ControllerTransport::Udp,
             Scheme::Tcp => ControllerTransport::Tcp,
-            // Refused by the check of the configuration.
-            Scheme::Tls | Scheme::Sctp => return None,
+            Scheme::Tls => ControllerTransport::Tls,
+            Scheme::Sctp => ControllerTransport::Sctp,
         };
-        let style = c.encoding.and_then(style).or(usual).unwrap_or(Style::Pretty);
-        Some(Controller { transport, address: c.address, style, name: None })
+        let encoding = match c.encoding {
+            None => agw_iq::Encoding::Text(usual.unwrap_or(Style::Pretty)),
+            Some(Encoding::Pretty) => agw_iq::Encoding::Text(Style::Pretty),
+            Some(Encoding::Compact) => agw_iq::Encoding::Text(Style::Compact),
+            Some(Encoding::Ber) => agw_iq::Encoding::Ber,
+        };
+        Controller { transport, address: c.address, encoding, name: None }
     });
     let profile = iq
         .profile

@@ -70,7 +70,7 @@ impl Connections {
     pub(super) fn obey(&mut self, request: ConnectionRequest) {
         match request {
             ConnectionRequest::Close(id) => self.close(id),
-            ConnectionRequest::Open(to) => {
+            ConnectionRequest::Open { to, .. } => {
                 let id = self.next_id();
                 let (happenings, from) = (self.happenings.clone(), self.from);
                 tokio::task::spawn_local(async move {

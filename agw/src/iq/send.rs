@@ -5,6 +5,7 @@
 use crate::cli::Send;
 use crate::failure::Failure;
 use crate::print;
+use agw_iq::Encoding;
 use agw_iq::ast::{
     AuditResult, AuditReturn, Body, CommandResult, ErrorDescriptor, Message, Mid, ReplyBody,
     ServiceChangeResult, Transaction, TransactionReply,
@@ -114,7 +115,7 @@ fn client_config(gateway: SocketAddr, own: SocketAddr) -> ClientConfig {
         IpAddr::V4(address) => Mid::Ip4 { address, port: Some(own.port()) },
         IpAddr::V6(address) => Mid::Ip6 { address, port: Some(own.port()) },
     };
-    ClientConfig { style: Style::Pretty, ..ClientConfig::new(Peer::udp(gateway), mid) }
+    ClientConfig { encoding: Encoding::Text(Style::Pretty), ..ClientConfig::new(Peer::udp(gateway), mid) }
 }
 
 /// Transaction numbers must only differ from those of the last half minute.

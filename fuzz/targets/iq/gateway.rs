@@ -17,8 +17,8 @@ use agw_iq::package::realm::Realms;
 use agw_iq::secret::redact;
 use agw_iq::text::{Parsed, Style, parse, parse_strictly};
 use agw_iq::transport::tcp::frame;
-use agw_iq::transport::{ConnectionId, Peer, SocketId};
-use agw_iq::{ConnectionRequest, Farewell, MediaGateway};
+use agw_iq::transport::{ConnectionId, Link, Peer, SocketId};
+use agw_iq::{ConnectionRequest, Encoding, Farewell, Form, MediaGateway};
 use fuzz::ground::{Ground, MAX_CONTEXTS, Snapshot};
 use libfuzzer_sys::fuzz_target;
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,7 +108,7 @@ impl Lab {
                 .map(|(transport, address)| Controller {
                     transport,
                     address: address.into(),
-                    style: Style::Compact,
+                    encoding: Encoding::Text(Style::Compact),
                     name: Some("mgc.example".to_owned()),
                 })
                 .collect();
@@ -254,7 +254,7 @@ impl Lab {
         if self.free {
             assert!(self.iq.poll_transmit().is_none(), "a stranger was answered");
             assert_eq!(self.ground.snapshot(), before, "a stranger has changed something");
-            assert!(!self.iq.handle_accepted(ConnectionId(0), STRANGER.into()));
+            assert!(!self.iq.handle_accepted(Link::Tcp(ConnectionId(0)), Form::Text, STRANGER.into()));
         }
     }
 
@@ -294,7 +294,7 @@ impl Lab {
         let from: SocketAddr = CONTROLLERS[number & 1].into();
         let connection = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let taken = self.iq.handle_accepted(connection, from);
+        let taken = self.iq.handle_accepted(Link::Tcp(connection), Form::Text, from);
         taken.then(|| self.connections.insert(connection, (from, Stream::default())));
         taken.then_some(connection)
     }
@@ -393,10 +393,10 @@ impl Lab {
             ConnectionRequest::Close(connection) => {
                 self.connections.remove(&connection);
             }
-            ConnectionRequest::Open(to) if self.unreachable => {
+            ConnectionRequest::Open { to, .. } if self.unreachable => {
                 self.iq.handle_connect_failed(now(&self.ground), to);
             }
-            ConnectionRequest::Open(to) => {
+            ConnectionRequest::Open { to, .. } => {
                 let connection = ConnectionId(self.next_connection);
                 self.next_connection += 1;
                 self.connections.insert(connection, (to, Stream::default()));
