@@ -42,6 +42,7 @@ fn plan(leg: Leg, treatment: Treatment, peer: u32, port: PortBinding, remote: So
         mux: true,
         mode: Mode::SendReceive,
         filter: SourceFilter::default(),
+        policing: None,
         latching: Latching::Off,
         clock_rate_hz: None,
         inbound: None,

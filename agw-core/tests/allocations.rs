@@ -7,7 +7,7 @@ use agw_core::command::order::{
 };
 use agw_core::flow::Flow;
 use agw_core::io::{Batch, Now, PacketIo, PortHandle, SendOutcome};
-use agw_core::model::{Leg, Mode, SourceFilter};
+use agw_core::model::{Leg, Mode, Policing, SourceFilter, SustainedRate};
 use agw_core::worker::stats::{Counter, DropReason, PacketKind};
 use agw_core::worker::{Worker, WorkerSetup};
 use agw_srtp::{CryptoAttribute, InboundSession, OutboundSession, Policy};
@@ -75,6 +75,8 @@ const PEERS: [&str; 2] = ["192.0.2.1:4000", "192.0.2.2:5000"];
 const PORTS: [PortKey; 2] = [PortKey { address: 0, port: 10_000 }, PortKey { address: 1, port: 20_000 }];
 
 fn plan(side: usize, key: Option<&str>) -> FlowPlan {
+    // So that all passes, and is charged for.
+    let rate = SustainedRate { bytes_per_second: u32::MAX, burst_bytes: u32::MAX };
     let binding = PortBinding { key: PORTS[side], handle: PortHandle(side as u32) };
     FlowPlan {
         leg: Leg::ALL[side],
@@ -85,6 +87,7 @@ fn plan(side: usize, key: Option<&str>) -> FlowPlan {
         mux: true,
         mode: Mode::SendReceive,
         filter: SourceFilter::default(),
+        policing: Some(Policing::new(Some(rate), None, None)),
         latching: Latching::Once,
         clock_rate_hz: None,
         inbound: key.map(|k| Box::new(InboundSession::new(&attribute(k), &Policy::default()).unwrap())),

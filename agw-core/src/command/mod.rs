@@ -113,6 +113,8 @@ pub enum Observation {
         /// The address now used.
         source: SocketAddr,
     },
+    /// The peer sends more than policing allows (H.248.53): told at the first discard, and again only when there was none for ten seconds.
+    Policed,
     /// A master key has reached 90 % of its lifetime (SRTP-6).
     KeyNearEnd(Direction),
     /// All master keys of a direction are used up: nothing passes any more (SRTP-6).

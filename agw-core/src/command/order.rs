@@ -7,7 +7,7 @@
 use super::{Observation, Ticket};
 use crate::flow::Flow;
 use crate::io::PortHandle;
-use crate::model::{Leg, Mode, SourceFilter, StreamStatistics};
+use crate::model::{Leg, Mode, Policing, SourceFilter, StreamStatistics};
 use agw_srtp::{InboundSession, OutboundSession};
 use std::net::SocketAddr;
 
@@ -75,6 +75,8 @@ pub struct FlowPlan {
     pub mode: Mode,
     /// Which sources are listened to.
     pub filter: SourceFilter,
+    /// How much the peer may send.
+    pub policing: Option<Policing>,
     /// Whether the peer's address is learned.
     pub latching: Latching,
     /// Ticks of the RTP time stamp per second, for the jitter only; `None`: by the payload type, as RFC 3551 says, else 8000.

@@ -8,7 +8,7 @@ use super::moving::Whereabouts;
 use super::sockets::Held;
 use crate::command::order::{FlowId, FlowPlan, Latching, PortBinding, Treatment};
 use crate::model::{
-    LatchAction, Leg, Mode, Remote, RtcpPorts, SourceFilter, StreamId, StreamSpec, Transport,
+    LatchAction, Leg, Mode, Policing, Remote, RtcpPorts, SourceFilter, StreamId, StreamSpec, Transport,
 };
 use std::net::SocketAddr;
 
@@ -20,6 +20,7 @@ pub(super) struct Asked {
     pub(super) remote: Option<Remote>,
     pub(super) rtcp: RtcpPorts,
     pub(super) filter: SourceFilter,
+    pub(super) policing: Option<Policing>,
     pub(super) clock_rate_hz: Option<u32>,
     /// The effective code point: the realm's where the command names none.
     pub(super) dscp: u8,
@@ -35,6 +36,7 @@ impl Asked {
             remote: spec.remote,
             rtcp,
             filter: spec.filter.clone(),
+            policing: spec.policing,
             clock_rate_hz: spec.clock_rate_hz,
             dscp: spec.dscp.unwrap_or(realm_dscp),
         }
@@ -76,6 +78,7 @@ pub(super) struct Shape {
     pub(super) mux: bool,
     pub(super) mode: Mode,
     pub(super) filter: SourceFilter,
+    pub(super) policing: Option<Policing>,
     pub(super) latching: Latching,
     pub(super) clock_rate_hz: Option<u32>,
 }
@@ -120,6 +123,7 @@ impl Stream {
             mux: self.asked.rtcp == RtcpPorts::Mux,
             mode: self.asked.mode,
             filter: self.asked.filter.clone(),
+            policing: self.asked.policing,
             latching: self.learning(treatment, policy),
             clock_rate_hz: self.asked.clock_rate_hz,
         }
@@ -136,6 +140,7 @@ impl Stream {
             mux: shape.mux,
             mode: shape.mode,
             filter: shape.filter.clone(),
+            policing: shape.policing,
             latching: shape.latching,
             clock_rate_hz: shape.clock_rate_hz,
             inbound: self.fresh.inbound.take(),

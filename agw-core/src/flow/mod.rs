@@ -5,6 +5,7 @@
 mod latch;
 mod notices;
 mod police;
+mod policer;
 mod reception;
 mod round_trip;
 
@@ -19,6 +20,7 @@ use crate::worker::stats::{DropReason, PacketKind};
 use agw_srtp::LifetimeState;
 use latch::Latch;
 use notices::Notices;
+use policer::{Policer, Verdict};
 use reception::Reception;
 use round_trip::RoundTrip;
 use std::mem;
@@ -57,6 +59,8 @@ pub struct Flow {
     rtp_sent: u64,
     rtp_received: u64,
     discarded: u64,
+    policed: u64,
+    policer: Policer,
     reception: Reception,
     round_trip: RoundTrip,
     /// What of the loss has been added to the worker's counters.
@@ -81,6 +85,8 @@ impl Flow {
             rtp_sent: 0,
             rtp_received: 0,
             discarded: 0,
+            policed: 0,
+            policer: Policer::default(),
             reception: Reception::default(),
             round_trip: RoundTrip::default(),
             lost_published: 0,
@@ -119,6 +125,7 @@ impl Flow {
     }
 
     fn obey_plan(&mut self) {
+        self.policer.tune(self.plan.policing.as_ref());
         for latch in &mut self.latches {
             latch.install(self.plan.latching);
         }
@@ -203,8 +210,8 @@ impl Flow {
         if sound { Ok(()) } else { Err(DropReason::Malformed) }
     }
 
-    /// A packet has proven good: learns its source if asked to, and counts it. `received_octets` is its length as it came, `datagram` its
-    /// plain form.
+    /// A packet has proven good: asks whether it is within the rates, learns its source if asked to, and counts it. `received_octets` is
+    /// its length as it came, `datagram` its plain form. What policing discards has come for all that: it is not loss.
     pub(crate) fn accept(
         &mut self,
         class: Class,
@@ -213,18 +220,19 @@ impl Flow {
         received_octets: usize,
         datagram: &[u8],
         now: Now,
-    ) {
+    ) -> Result<(), DropReason> {
+        if class == Class::Rtp
+            && let Some(header) = RtpHeader::parse(datagram)
+        {
+            self.reception.count(&header, now.0, self.plan.clock_rate_hz);
+        }
+        self.police(class, source, received_octets, now)?;
         if self.latches[component.index()].learn(source) {
             self.notices.note(Observation::Latched { component, source });
         }
         self.octets_received += received_octets as u64;
         match class {
-            Class::Rtp => {
-                self.rtp_received += 1;
-                if let Some(header) = RtpHeader::parse(datagram) {
-                    self.reception.count(&header, now.0, self.plan.clock_rate_hz);
-                }
-            }
+            Class::Rtp => self.rtp_received += 1,
             Class::Rtcp => {
                 if let Some(compound) = Compound::parse(datagram) {
                     self.round_trip.note_received(compound, now.0);
@@ -232,6 +240,29 @@ impl Flow {
             }
             Class::Opaque { .. } => {}
         }
+        Ok(())
+    }
+
+    /// Charges a packet to the rates of its peer (H.248.53).
+    fn police(
+        &mut self,
+        class: Class,
+        source: SocketAddr,
+        octets: usize,
+        now: Now,
+    ) -> Result<(), DropReason> {
+        let Some(terms) = &self.plan.policing else { return Ok(()) };
+        let bytes = policer::ip_packet_bytes(source, octets);
+        let verdict = self.policer.judge(terms, class.is_control(), bytes, now);
+        if verdict == Verdict::Conforms {
+            return Ok(());
+        }
+        self.discarded += 1;
+        self.policed += 1;
+        if verdict == Verdict::BeginsToExceed {
+            self.notices.note(Observation::Policed);
+        }
+        Err(DropReason::Policed)
     }
 
     /// Whether a packet of the context may leave to the peer. `own`: it is the peer's own, on its way back.
@@ -305,6 +336,7 @@ impl Flow {
             jitter_ms: self.reception.jitter_us().unwrap_or(0) as f64 / 1000.0,
             delay_ms: self.round_trip.delay_ms(),
             discarded: self.discarded,
+            policed: self.policed,
         }
     }
 }

@@ -11,6 +11,7 @@ pub(super) struct Notices {
     latched: [Option<SocketAddr>; 2],
     near_end: [bool; 2],
     ended: [bool; 2],
+    policed: bool,
 }
 
 const DIRECTIONS: [Direction; 2] = [Direction::Inbound, Direction::Outbound];
@@ -29,6 +30,7 @@ impl Notices {
             Observation::Latched { component, source } => self.latched[component.index()] = Some(source),
             Observation::KeyNearEnd(direction) => self.near_end[index(direction)] = true,
             Observation::KeyEnded(direction) => self.ended[index(direction)] = true,
+            Observation::Policed => self.policed = true,
         }
     }
 
@@ -47,12 +49,12 @@ impl Notices {
                 return Some(Observation::KeyEnded(direction));
             }
         }
-        None
+        std::mem::take(&mut self.policed).then_some(Observation::Policed)
     }
 
     /// Whether nothing is left to tell.
     pub(super) fn is_empty(&self) -> bool {
-        self.latched == [None; 2] && self.near_end == [false; 2] && self.ended == [false; 2]
+        self.latched == [None; 2] && self.near_end == [false; 2] && self.ended == [false; 2] && !self.policed
     }
 }
 
@@ -68,6 +70,7 @@ mod tests {
             Observation::KeyNearEnd(Direction::Inbound),
             Observation::KeyEnded(Direction::Inbound),
             Observation::KeyEnded(Direction::Outbound),
+            Observation::Policed,
         ];
         let mut notices = Notices::default();
         all.into_iter().chain(all).for_each(|observation| notices.note(observation));

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod context;
 pub mod media;
+pub mod policing;
 pub mod security;
 pub mod statistics;
 pub mod stream;
@@ -13,6 +14,7 @@ pub mod termination;
 pub use address::{AddressMask, Family, Leg, PortRange, RealmName};
 pub use context::{ContextAttributes, ContextId};
 pub use media::{Component, RtcpPorts, Transport};
+pub use policing::{PeakRate, Policing, SustainedRate};
 pub use security::{CryptoAttribute, Direction, Security};
 pub use statistics::StreamStatistics;
 pub use stream::{LatchAction, Mode, Remote, SourceFilter, StreamId, StreamSpec};

@@ -19,6 +19,8 @@ pub struct StreamStatistics {
     pub jitter_ms: f64,
     /// One-way delay in milliseconds as half the RTCP round trip, 0 when unknown: `rtp/delay`.
     pub delay_ms: f64,
-    /// Packets discarded at the gate: `gm/dp`.
+    /// Packets turned away at entry, by gate, source filter or policing: `gm/dp`.
     pub discarded: u64,
+    /// Those of them that exceeded the rates of `tman`.
+    pub policed: u64,
 }

@@ -3,6 +3,7 @@
 
 use super::address::{AddressMask, Family, PortRange, RealmName};
 use super::media::{RtcpPorts, Transport};
+use super::policing::Policing;
 use super::security::Security;
 use std::net::{IpAddr, SocketAddr};
 
@@ -89,6 +90,8 @@ pub struct StreamSpec {
     pub security: Security,
     /// Which sources are listened to.
     pub filter: SourceFilter,
+    /// How much the peer may send; `None`: any amount.
+    pub policing: Option<Policing>,
     /// Ticks of the RTP time stamp per second (`a=rtpmap` of the first format), for the jitter statistics only; `None`: not said.
     pub clock_rate_hz: Option<u32>,
     /// The DiffServ code point of what we send, 0 to 63; `None`: the realm's.
@@ -111,6 +114,7 @@ impl StreamSpec {
             rtcp: RtcpPorts::Pair,
             security: Security::default(),
             filter: SourceFilter::default(),
+            policing: None,
             clock_rate_hz: None,
             dscp: None,
             latch: None,

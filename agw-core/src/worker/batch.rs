@@ -332,15 +332,16 @@ fn are_joined(exit: &Flow, entry: FlowId, treatment: Treatment) -> bool {
     exit.plan.peer == Some(entry) && opaque(exit.plan.treatment) == opaque(treatment)
 }
 
-/// Third stage: the packet is authentic, or plain; it may teach its source.
+/// Third stage: the packet is authentic, or plain; it is charged to its peer's rates, and may teach its source.
 fn accept(lane: &Lane, slot: &Slot, now: Now, place: &mut Workplace<'_>) -> Result<(), DropReason> {
     Flow::check(lane.class, slot.datagram())?;
     let flow = place.table.get_mut(lane.entry).ok_or(DropReason::NoFlow)?;
-    flow.accept(lane.class, lane.component, slot.from, lane.received_bytes, slot.datagram(), now);
+    let accepted =
+        flow.accept(lane.class, lane.component, slot.from, lane.received_bytes, slot.datagram(), now);
     if flow.has_notices() {
         place.list_notices(lane.entry);
     }
-    Ok(())
+    accepted
 }
 
 /// Fourth stage: where it goes. Before an index is spent on it.

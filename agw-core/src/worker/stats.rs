@@ -57,6 +57,8 @@ pub enum DropReason {
     Malformed,
     /// The source is not listened to.
     Source,
+    /// The peer sent more than policing allows.
+    Policed,
     /// The mode of one of the two streams forbids it.
     Gate,
     /// No flow at the other side, or not one that fits.
@@ -77,7 +79,7 @@ pub enum DropReason {
     Srtp(SrtpError),
 }
 
-const OWN_REASONS: [DropReason; 13] = [
+const OWN_REASONS: [DropReason; 14] = [
     DropReason::NoFlow,
     DropReason::TooLong,
     DropReason::NotRtp,
@@ -91,6 +93,7 @@ const OWN_REASONS: [DropReason; 13] = [
     DropReason::ReceiveOverflow,
     DropReason::SendFailed,
     DropReason::SendFull,
+    DropReason::Policed,
 ];
 const REASONS: usize = OWN_REASONS.len() + SrtpError::ALL.len();
 
@@ -116,6 +119,7 @@ impl DropReason {
             Self::ReceiveOverflow => "receive_overflow",
             Self::SendFailed => "send_failed",
             Self::SendFull => "send_full",
+            Self::Policed => "policed",
             Self::Srtp(error) => error.as_str(),
         }
     }
@@ -135,6 +139,7 @@ impl DropReason {
             Self::ReceiveOverflow => 10,
             Self::SendFailed => 11,
             Self::SendFull => 12,
+            Self::Policed => 13,
             Self::Srtp(error) => OWN_REASONS.len() + error as usize,
         }
     }

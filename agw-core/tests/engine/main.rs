@@ -3,6 +3,7 @@
 mod chaos;
 mod control;
 mod ground;
+mod policing;
 mod relay;
 mod rig;
 mod security;
@@ -67,6 +68,15 @@ on_every_ground! {
         a_full_receive_queue_is_a_drop,
         lengths_are_counted_in_bytes_of_the_wire,
     },
+    policing::{
+        a_burst_passes_and_what_exceeds_it_is_discarded_and_told_once,
+        media_that_is_too_fast_does_not_silence_reports,
+        forged_packets_do_not_use_up_the_rate_of_the_peer,
+        each_family_is_charged_for_its_own_headers,
+        a_relay_is_policed_as_well,
+        policed_packets_teach_nothing_and_are_not_lost,
+        a_change_keeps_the_bucket_and_the_count,
+    },
 }
 
 #[test]
@@ -97,6 +107,11 @@ fn a_steady_port_gets_a_companion_that_hides_nobody() {
 #[test]
 fn the_kernel_stamps_packets_of_some_ports_for_a_while() {
     control::the_kernel_stamps_packets_of_some_ports_for_a_while(&mut Rig::<Epoll>::new());
+}
+
+#[test]
+fn the_mean_rate_holds_over_time() {
+    policing::the_mean_rate_holds_over_time(&mut Rig::<Sim>::new());
 }
 
 #[test]

@@ -78,6 +78,7 @@ fn blank_plan(leg: Leg, treatment: Treatment) -> FlowPlan {
         mux: false,
         mode: Mode::SendReceive,
         filter: SourceFilter::default(),
+        policing: None,
         latching: Latching::Off,
         clock_rate_hz: None,
         inbound: None,

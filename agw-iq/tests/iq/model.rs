@@ -75,6 +75,7 @@ impl Model {
                     jitter_ms: 3.0,
                     delay_ms: 40.0,
                     discarded: 2,
+                    policed: 0,
                 },
             });
         }

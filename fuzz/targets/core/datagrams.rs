@@ -384,6 +384,7 @@ fn spec(input: &mut Input<'_>, keys: &[CryptoAttribute]) -> StreamSpec {
         rtcp: input.one_of(&[RtcpPorts::Pair, RtcpPorts::Mux, RtcpPorts::None]),
         security: Security { local: key(input, set(5)), remote: key(input, set(6)) },
         filter: if set(7) { filter(input) } else { SourceFilter::default() },
+        policing: if set(12) { Some(policing(input)) } else { None },
         clock_rate_hz: if set(8) { Some(u32::from(input.byte()).pow(4)) } else { None },
         dscp: if set(9) { Some(input.byte()) } else { None },
         latch: match choices >> 10 & 3 {
@@ -401,6 +402,20 @@ fn remote(input: &mut Input<'_>, with_rtcp: bool) -> Remote {
         rtp.set_port(0);
     }
     Remote { rtp, rtcp: if with_rtcp { Some(address(input.one_of(&PEERS))) } else { None } }
+}
+
+fn policing(input: &mut Input<'_>) -> Policing {
+    let sustained = SustainedRate { bytes_per_second: input.word().into(), burst_bytes: input.word().into() };
+    let peak = PeakRate {
+        bytes_per_second: u32::from(input.word()) << 8,
+        tolerance_tenth_us: u32::from(input.word()) << 8,
+    };
+    let parts = input.byte();
+    Policing::new(
+        (parts & 1 == 0).then_some(sustained),
+        (parts & 2 != 0).then_some(peak),
+        (parts & 4 != 0).then_some(u32::from(parts)),
+    )
 }
 
 fn filter(input: &mut Input<'_>) -> SourceFilter {
