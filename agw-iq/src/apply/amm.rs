@@ -281,7 +281,7 @@ impl Executor {
             streams.contains_key(&stream)
                 || current.is_some_and(|termination| termination.streams.contains_key(&stream))
         };
-        let events = request.events.as_ref().map(|events| read_events(events, exists)).transpose()?;
+        let events = request.events.as_ref().map(|events| read_events(events, false, exists)).transpose()?;
         Ok(Plan { streams, events })
     }
 

@@ -1,8 +1,9 @@
 //! AuditValue, and ROOT (H.248.1 section 7.2.5): what is, as far as the controller may know it. Keys are never in it (SRTP-9, SRTP-12):
 //! the view has none.
 
+use super::events::read_events;
 use super::stream::Stream;
-use super::view::Termination;
+use super::view::{ActiveEvents, Termination};
 use super::*;
 use crate::package;
 
@@ -97,10 +98,9 @@ impl Executor {
         command: &Command,
         e: &mut Execution,
     ) -> Result<(), Stop> {
-        let _ = now;
         let result = match command {
             Command::Modify(request) => {
-                self.modify_root(request)?;
+                self.modify_root(now, request, e)?;
                 let audit = request.audit.as_ref().map(|audit| self.audit_root(audit)).transpose()?;
                 CommandResult::Modify(audit.unwrap_or_default())
             }
@@ -139,7 +139,7 @@ impl Executor {
         Ok(())
     }
 
-    fn modify_root(&mut self, request: &AmmRequest) -> Result<(), ErrorDescriptor> {
+    fn modify_root(&mut self, now: Now, request: &AmmRequest, e: &Execution) -> Result<(), ErrorDescriptor> {
         let illegal = [
             (request.signals.as_ref().is_some_and(|signals| !signals.is_empty()), "Signals"),
             (request.modem.is_some(), "Modem"),
@@ -154,26 +154,27 @@ impl Executor {
                 format!("{name} on ROOT"),
             ));
         }
-        if let Some(events) = request.events.as_ref().filter(|events| !events.events.is_empty()) {
-            for event in &events.events {
-                package::event(&event.name)?;
-            }
-            return Err(ErrorDescriptor::with_text(ErrorCode::CANNOT_DETECT_EVENT, "on ROOT"));
-        }
-        let state = request.media.as_ref().and_then(|media| media.termination_state.as_ref());
-        let Some(state) = state else { return Ok(()) };
-        if state.service_state.is_some_and(|wanted| wanted != ServiceState::InService) {
-            return Err(ErrorDescriptor::with_text(ErrorCode::NOT_IMPLEMENTED, "ServiceStates of ROOT"));
-        }
+        let events =
+            request.events.as_ref().map(|events| read_events(events, true, |_| false)).transpose()?;
         // All or nothing (IQ-4).
         let mut root = self.root;
-        for (at, property) in state.properties.iter().enumerate() {
-            if state.properties[..at].iter().any(|earlier| earlier.name == property.name) {
-                return Err(ErrorDescriptor::with_text(ErrorCode::PROPERTY_TWICE, property.name.to_string()));
+        let state = request.media.as_ref().and_then(|media| media.termination_state.as_ref());
+        if let Some(state) = state {
+            if state.service_state.is_some_and(|wanted| wanted != ServiceState::InService) {
+                return Err(ErrorDescriptor::with_text(ErrorCode::NOT_IMPLEMENTED, "ServiceStates of ROOT"));
             }
-            root.set(&property.name, &property.value)?;
+            for (at, property) in state.properties.iter().enumerate() {
+                if state.properties[..at].iter().any(|earlier| earlier.name == property.name) {
+                    let name = property.name.to_string();
+                    return Err(ErrorDescriptor::with_text(ErrorCode::PROPERTY_TWICE, name));
+                }
+                root.set(&property.name, &property.value)?;
+            }
         }
         self.root = root;
+        if let Some(events) = events {
+            self.listen_on_root(now, events, e.context(), e.caller.peer);
+        }
         Ok(())
     }
 
@@ -184,6 +185,12 @@ impl Executor {
             match item {
                 AuditItem::Descriptor(DescriptorKind::Packages) => returned.push(packages()),
                 AuditItem::Descriptor(DescriptorKind::Media) => properties = self.root.all(),
+                AuditItem::Descriptor(DescriptorKind::Events) => {
+                    returned.push(all_events(self.root_events.active()));
+                }
+                AuditItem::Event { event, request } => {
+                    returned.push(one_event(self.root_events.active(), event, *request)?);
+                }
                 AuditItem::Descriptor(kind) => returned.push(AuditReturn::Empty(*kind)),
                 AuditItem::Media(items) => {
                     for item in items {
@@ -192,9 +199,7 @@ impl Executor {
                 }
                 AuditItem::Package(wanted) => returned.push(one_package(wanted)?),
                 AuditItem::Statistic(name) => return Err(no_such(name)),
-                AuditItem::Event { event, .. } | AuditItem::BufferedEvent { event, .. } => {
-                    return Err(no_such(event));
-                }
+                AuditItem::BufferedEvent { event, .. } => return Err(no_such(event)),
                 AuditItem::Signal { signal, .. } => return Err(no_such(signal)),
                 AuditItem::DigitMap(name) => return Err(no_such(name)),
             }
@@ -293,31 +298,15 @@ fn one_package(wanted: &PackageVersion) -> Result<AuditReturn, ErrorDescriptor> 
 
 /// One item of an audit; `None` for statistics, which come later.
 fn value_of(termination: &Termination, item: &AuditItem) -> Result<Option<AuditReturn>, ErrorDescriptor> {
-    let events = || termination.events.as_ref();
     Ok(Some(match item {
         AuditItem::Descriptor(DescriptorKind::Statistics) | AuditItem::Statistic(_) => return Ok(None),
         AuditItem::Descriptor(DescriptorKind::Media) => AuditReturn::Media(media_of(termination)),
         AuditItem::Descriptor(DescriptorKind::Packages) => packages(),
-        AuditItem::Descriptor(DescriptorKind::Events) => match events() {
-            None => AuditReturn::Empty(DescriptorKind::Events),
-            Some(active) => AuditReturn::Events(EventsDescriptor {
-                request: Some(active.request),
-                events: active.events.clone(),
-            }),
-        },
+        AuditItem::Descriptor(DescriptorKind::Events) => all_events(termination.events.as_ref()),
         // Signals here are brief: none is ever active.
         AuditItem::Descriptor(kind) => AuditReturn::Empty(*kind),
         AuditItem::Media(items) => AuditReturn::Media(some_media_of(termination, items)?),
-        AuditItem::Event { event, request } => {
-            package::event(event)?;
-            let found = events().filter(|active| request.is_none_or(|wanted| wanted == active.request));
-            let found = found.and_then(|active| {
-                let events: Vec<_> =
-                    active.events.iter().filter(|asked| asked.name == *event).cloned().collect();
-                (!events.is_empty()).then_some(EventsDescriptor { request: Some(active.request), events })
-            });
-            found.map_or(AuditReturn::Empty(DescriptorKind::Events), AuditReturn::Events)
-        }
+        AuditItem::Event { event, request } => one_event(termination.events.as_ref(), event, *request)?,
         AuditItem::Signal { signal, .. } => {
             package::signal(signal)?;
             AuditReturn::Empty(DescriptorKind::Signals)
@@ -326,6 +315,32 @@ fn value_of(termination: &Termination, item: &AuditItem) -> Result<Option<AuditR
         AuditItem::DigitMap(name) => return Err(no_such(name)),
         AuditItem::Package(wanted) => one_package(wanted)?,
     }))
+}
+
+/// The Events descriptor in force.
+fn all_events(active: Option<&ActiveEvents>) -> AuditReturn {
+    match active {
+        None => AuditReturn::Empty(DescriptorKind::Events),
+        Some(active) => AuditReturn::Events(EventsDescriptor {
+            request: Some(active.request),
+            events: active.events.clone(),
+        }),
+    }
+}
+
+/// One event of it.
+fn one_event(
+    active: Option<&ActiveEvents>,
+    event: &PkgdName,
+    request: Option<RequestId>,
+) -> Result<AuditReturn, ErrorDescriptor> {
+    package::event(event)?;
+    let found = active.filter(|active| request.is_none_or(|wanted| wanted == active.request));
+    let found = found.and_then(|active| {
+        let events: Vec<_> = active.events.iter().filter(|asked| asked.name == *event).cloned().collect();
+        (!events.is_empty()).then_some(EventsDescriptor { request: Some(active.request), events })
+    });
+    Ok(found.map_or(AuditReturn::Empty(DescriptorKind::Events), AuditReturn::Events))
 }
 
 fn media_of(termination: &Termination) -> MediaDescriptor {

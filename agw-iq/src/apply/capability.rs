@@ -43,7 +43,9 @@ impl Executor {
             };
             returned.push(match kind {
                 DescriptorKind::Media => AuditReturn::Media(self.possible_media(streams, root)),
-                DescriptorKind::Events => AuditReturn::Events(possible_events(|_| true)),
+                DescriptorKind::Events => {
+                    AuditReturn::Events(possible_events(|_, event| root || !event.on_root))
+                }
                 DescriptorKind::Signals => AuditReturn::Signals(possible_signals(|_| true)),
                 DescriptorKind::Statistics => AuditReturn::Statistics(possible_statistics()),
                 DescriptorKind::Packages => return Err(illegal("Packages")),
@@ -58,7 +60,7 @@ impl Executor {
         Ok(match item {
             AuditItem::Event { event, .. } => {
                 package::event(event)?;
-                AuditReturn::Events(possible_events(|name| name == event))
+                AuditReturn::Events(possible_events(|name, _| name == event))
             }
             AuditItem::Signal { signal, .. } => {
                 package::signal(signal)?;
@@ -148,12 +150,12 @@ fn parameters(table: &[package::Parameter]) -> Vec<Parm> {
     table.iter().filter_map(value).collect()
 }
 
-fn possible_events(wanted: impl Fn(&PkgdName) -> bool) -> EventsDescriptor {
+fn possible_events(wanted: impl Fn(&PkgdName, &package::Event) -> bool) -> EventsDescriptor {
     let mut events = Vec::new();
     for package in package::realized() {
         for event in package.events.iter().filter(|event| event.support != Support::Absent) {
             let name = PkgdName::new(package.name, event.name);
-            if wanted(&name) {
+            if wanted(&name, event) {
                 events.push(RequestedEvent::new(name, parameters(event.requested)));
             }
         }

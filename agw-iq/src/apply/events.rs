@@ -2,24 +2,24 @@
 //!
 //! Each termination has at most one unanswered Notify; what happens meanwhile waits behind it, bounded. Heartbeats (`hangterm/thb`) are
 //! armed when the event is set and looked at again when they run out: a message that named the termination meanwhile puts them off
-//! without any work at the time of the message.
+//! without any work at the time of the message. What concerns the gateway as a whole is in `root_events`.
 
 use super::*;
-use crate::package::hanging;
-use crate::package::{self, generic, srtp};
+use crate::package::{self, generic, hanging, inactivity, srtp};
 use agw_core::command::{Notice, Observation};
 use agw_core::model::Direction;
 use std::collections::BTreeSet;
 use view::{ActiveEvents, Termination};
 
-/// The most events that wait behind an unanswered Notify of one termination.
-const MAX_WAITING_EVENTS: usize = 8;
+/// The most events that wait behind an unanswered Notify of one termination, or of ROOT.
+pub(super) const MAX_WAITING_EVENTS: usize = 8;
 
 /// A Notify that wants to be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Notification {
-    pub(crate) id: model::TerminationId,
-    pub(crate) context: model::ContextId,
+    /// `None`: ROOT.
+    pub(crate) id: Option<model::TerminationId>,
+    pub(crate) context: ContextId,
     pub(crate) name: TerminationId,
     pub(crate) request: RequestId,
     pub(crate) event: EventSpec,
@@ -60,12 +60,14 @@ impl Clocks {
     }
 }
 
-/// Checks an Events descriptor; `None` ends detection.
+/// Checks an Events descriptor of ROOT or of a termination; `None` ends detection.
 ///
 /// # Errors
-/// 440, 446, 451, 454, 457, 458, 501, 512, and 449 for a stream that is not there.
+/// 440, 446, 451, 454, 457, 458, 501, 512 (also for an event of ROOT elsewhere and the other way round), and 449 for a stream that is not
+/// there.
 pub(super) fn read_events(
     descriptor: &EventsDescriptor,
+    on_root: bool,
     stream_exists: impl Fn(u16) -> bool,
 ) -> Result<Option<ActiveEvents>, ErrorDescriptor> {
     if descriptor.events.is_empty() {
@@ -77,6 +79,11 @@ pub(super) fn read_events(
     };
     for event in &descriptor.events {
         let known = package::event(&event.name)?;
+        if known.on_root != on_root {
+            let place = if on_root { "on ROOT" } else { "is an event of ROOT" };
+            let text = format!("{} {place}", event.name);
+            return Err(ErrorDescriptor::with_text(ErrorCode::CANNOT_DETECT_EVENT, text));
+        }
         package::check_parameters(&event.name, known.requested, &event.parms)?;
         if event.embed.is_some() || event.digit_map.is_some() {
             let text = format!("{} with embedded descriptors", event.name);
@@ -113,10 +120,12 @@ impl Executor {
     /// When to call [`Executor::take_due`].
     pub(crate) fn next_due(&self) -> Option<Now> {
         let first = |set: &BTreeSet<(Now, u32)>| set.first().map(|(at, _)| *at);
-        [first(&self.clocks.heartbeats), first(&self.clocks.hanging)].into_iter().flatten().min()
+        let timers =
+            [first(&self.clocks.heartbeats), first(&self.clocks.hanging), self.root_events.next_due()];
+        timers.into_iter().flatten().min()
     }
 
-    /// The next heartbeat that is due; call until `None`. Hanging terminations whose time has come are taken out and counted in `released`.
+    /// The next Notify that is due by the clock; call until `None`. Hanging terminations whose time has come are taken out and counted in `released`.
     pub(crate) fn take_due(
         &mut self,
         now: Now,
@@ -157,15 +166,16 @@ impl Executor {
                 return notification;
             }
         }
-        None
+        if self.root_events.is_too_quiet(now) { self.observe_root(inactivity::timed_out()) } else { None }
     }
 
     /// Whether what was to be told still concerns something: its termination is there and still listens.
     pub(crate) fn is_current(&self, notification: &Notification) -> bool {
-        let termination = self.view.termination(notification.id);
-        termination.is_some_and(|termination| {
-            termination.events.as_ref().is_some_and(|active| active.request == notification.request)
-        })
+        let active = match notification.id {
+            None => self.root_events.active(),
+            Some(id) => self.view.termination(id).and_then(|termination| termination.events.as_ref()),
+        };
+        active.is_some_and(|active| active.request == notification.request)
     }
 
     /// A worker noticed something; what the controller wants to hear of it.
@@ -194,9 +204,10 @@ impl Executor {
     pub(crate) fn notified(
         &mut self,
         now: Now,
-        id: model::TerminationId,
+        id: Option<model::TerminationId>,
         error: Option<ErrorCode>,
     ) -> Option<Notification> {
+        let Some(id) = id else { return self.root_events.notified() };
         let release_at = now + self.timers.hanging_release;
         let termination = self.view.termination_mut(id)?;
         termination.notifying = false;
@@ -240,8 +251,8 @@ fn observe(
     }
     termination.notifying = true;
     Some(Notification {
-        id,
-        context: termination.context,
+        id: Some(id),
+        context: ContextId::Id(termination.context.0),
         name: termination.name.clone(),
         request,
         event,

@@ -14,6 +14,7 @@ mod gather;
 mod media;
 mod names;
 mod refusal;
+mod root_events;
 mod stream;
 mod view;
 
@@ -224,6 +225,7 @@ pub(crate) struct Executor {
     pub(crate) draining: bool,
     view: View,
     clocks: events::Clocks,
+    root_events: root_events::RootEvents,
 }
 
 impl Executor {
@@ -237,6 +239,7 @@ impl Executor {
             draining: false,
             view: View::default(),
             clocks: events::Clocks::default(),
+            root_events: root_events::RootEvents::default(),
         }
     }
 

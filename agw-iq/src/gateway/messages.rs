@@ -35,6 +35,9 @@ impl MediaGateway {
             return;
         }
         self.trace.record(now, TraceDirection::In, peer, form, bytes);
+        if authority == Authority::Controls {
+            self.executor.heard(now);
+        }
         let encoding = self.answer_in(peer, form, bytes);
         let parsed = match form.parse(bytes) {
             Ok(parsed) => parsed,

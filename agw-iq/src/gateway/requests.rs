@@ -9,6 +9,7 @@ use crate::apply::Notification;
 use crate::association::{VERSION, Want};
 use crate::ast::*;
 use crate::errors::ErrorCode;
+use crate::package::inactivity;
 use crate::text::Style;
 use crate::transaction::outbound::Expired;
 use std::time::Duration;
@@ -131,7 +132,15 @@ impl MediaGateway {
         }
     }
 
+    /// Keeps an event for whoever commands next. That the lost one was silent is nobody else's business.
     fn keep(&mut self, notification: Notification) {
+        if inactivity::is_timeout(&notification.event.name) {
+            self.executor
+                .notified(Now::ZERO, notification.id, None)
+                .into_iter()
+                .for_each(|next| self.keep(next));
+            return;
+        }
         if self.unsent.len() >= MAX_UNSENT_NOTIFIES {
             self.unsent.pop_front();
             self.counters.notifies_dropped += 1;
@@ -146,7 +155,7 @@ impl MediaGateway {
         };
         let command = Command::Notify(Box::new(NotifyRequest { observed, error: None }));
         ActionRequest {
-            context: ContextId::Id(notification.context.0),
+            context: notification.context,
             properties: ContextProperties::default(),
             audit: None,
             commands: vec![CommandRequest::new(notification.name.clone(), command)],

@@ -9,6 +9,7 @@ pub mod diffserv;
 pub mod gate;
 pub mod generic;
 pub mod hanging;
+pub mod inactivity;
 pub mod napt;
 pub mod realm;
 pub mod registry;
@@ -115,6 +116,8 @@ pub struct Event {
     pub requested: &'static [Parameter],
     /// Parameters in an ObservedEvents descriptor.
     pub observed: &'static [Parameter],
+    /// Whether it is set on ROOT, and not on terminations.
+    pub on_root: bool,
     /// What is done with it.
     pub support: Support,
     /// Whether its identifiers are verified.

@@ -74,7 +74,7 @@ const REFUSED: &[(&str, u16, &str)] = &[
     ("C=5001{MF=ip/1/access/101{SG{SL=1{ipnapt/latch{napt=OFF}}}}}", 501, "SignalList"),
     ("C=5001{MF=ip/1/access/101{E=1{nt/netfail}}}", 512, "nt/netfail"),
     ("C=5001{MF=ip/1/access/101{E=1{adid/ipstop{dt=50}}}}", 512, "adid/ipstop"),
-    ("C=-{MF=ROOT{E=1{it/ito}}}", 512, "it/ito"),
+    ("C=-{MF=ROOT{E=1{g/cause}}}", 512, "g/cause on ROOT"),
     ("C=5001{MF=ip/1/access/101{SG{tlsbsc/EstBNC}}}", 513, "tlsbsc/EstBNC"),
     ("C=5001{TP{ip/1/access/101,ip/1/core/102,IS},MF=ip/1/access/101}", 522, "topology"),
     ("C=5001{AV=ip/1/access/101{AT{M{TS{root/normalMGExecutionTime}}}}}", 532, "root/normalMGExecutionTime"),

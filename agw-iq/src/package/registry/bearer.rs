@@ -46,6 +46,7 @@ pub const SRTP: Package = Package {
                 required: true,
             },
         ],
+        on_root: false,
         support: Support::Done,
         mark: Mark::Provisional,
     }],

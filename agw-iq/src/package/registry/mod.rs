@@ -68,7 +68,15 @@ const fn parameter(name: &'static str, id: u16, kind: Kind) -> Parameter {
 }
 
 const fn event(name: &'static str, id: u16) -> Event {
-    Event { name, id: Some(id), requested: &[], observed: &[], support: Support::Done, mark: Mark::Verified }
+    Event {
+        name,
+        id: Some(id),
+        requested: &[],
+        observed: &[],
+        on_root: false,
+        support: Support::Done,
+        mark: Mark::Verified,
+    }
 }
 
 const fn statistic(name: &'static str, id: u16) -> Statistic {

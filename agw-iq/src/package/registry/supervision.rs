@@ -35,10 +35,13 @@ pub const ADID: Package = Package {
 pub const IT: Package = Package {
     name: "it",
     id: 0x0045,
-    realized: false,
     events: &[Event {
-        requested: &[parameter("mit", 0x0001, MILLISECONDS)],
-        support: Support::Absent,
+        // In units of 10 ms.
+        requested: &[Parameter {
+            required: true,
+            ..parameter("mit", 0x0001, Kind::Integer { min: 1, max: u32::MAX as u64 })
+        }],
+        on_root: true,
         ..event("ito", 0x0001)
     }],
     ..PACKAGE
