@@ -45,6 +45,7 @@ fn plan(leg: Leg, treatment: Treatment, peer: u32, port: PortBinding, remote: So
         policing: None,
         latching: Latching::Off,
         clock_rate_hz: None,
+        watch: Default::default(),
         inbound: None,
         outbound: None,
     }

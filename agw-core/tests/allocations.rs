@@ -7,7 +7,7 @@ use agw_core::command::order::{
 };
 use agw_core::flow::Flow;
 use agw_core::io::{Batch, Now, PacketIo, PortHandle, SendOutcome};
-use agw_core::model::{Leg, Mode, Policing, SourceFilter, SustainedRate};
+use agw_core::model::{Leg, Mode, Policing, SourceFilter, SustainedRate, Watch, Way};
 use agw_core::worker::stats::{Counter, DropReason, PacketKind};
 use agw_core::worker::{Worker, WorkerSetup};
 use agw_srtp::{CryptoAttribute, InboundSession, OutboundSession, Policy};
@@ -90,6 +90,12 @@ fn plan(side: usize, key: Option<&str>) -> FlowPlan {
         policing: Some(Policing::new(Some(rate), None, None)),
         latching: Latching::Once,
         clock_rate_hz: None,
+        // Looking for silence takes no memory either.
+        watch: {
+            let mut watch = Watch::default();
+            watch.set(Way::In, 3_600_000);
+            watch
+        },
         inbound: key.map(|k| Box::new(InboundSession::new(&attribute(k), &Policy::default()).unwrap())),
         outbound: key.map(|k| Box::new(OutboundSession::new(&attribute(k), &Policy::default()).unwrap())),
     }

@@ -11,8 +11,8 @@ mod refusal;
 pub use refusal::Refusal;
 
 use crate::model::{
-    Component, ContextAttributes, ContextId, Direction, StreamId, StreamSpec, StreamStatistics,
-    TerminationId, TerminationView,
+    Activity, Component, ContextAttributes, ContextId, Direction, StreamId, StreamSpec, StreamStatistics,
+    TerminationId, TerminationView, Way,
 };
 use std::net::SocketAddr;
 
@@ -115,6 +115,8 @@ pub enum Observation {
     },
     /// The peer sends more than policing allows (H.248.53): told at the first discard, and again only when there was none for ten seconds.
     Policed,
+    /// Media stopped, flow again, or are held, one way of a stream that is watched (H.248.40).
+    Activity(Way, Activity),
     /// A master key has reached 90 % of its lifetime (SRTP-6).
     KeyNearEnd(Direction),
     /// All master keys of a direction are used up: nothing passes any more (SRTP-6).

@@ -7,7 +7,7 @@
 use super::{Observation, Ticket};
 use crate::flow::Flow;
 use crate::io::PortHandle;
-use crate::model::{Leg, Mode, Policing, SourceFilter, StreamStatistics};
+use crate::model::{Leg, Mode, Policing, SourceFilter, StreamStatistics, Watch};
 use agw_srtp::{InboundSession, OutboundSession};
 use std::net::SocketAddr;
 
@@ -79,6 +79,8 @@ pub struct FlowPlan {
     pub policing: Option<Policing>,
     /// Whether the peer's address is learned.
     pub latching: Latching,
+    /// Whose silence is to be told.
+    pub watch: Watch,
     /// Ticks of the RTP time stamp per second, for the jitter only; `None`: by the payload type, as RFC 3551 says, else 8000.
     pub clock_rate_hz: Option<u32>,
     /// A new inbound session; `None` keeps what is there.

@@ -321,6 +321,7 @@ impl<O: PortOpener> Controller<O> {
                 origin: None,
                 held,
                 ports: self.sockets.bindings(held),
+                learned: [None; 2],
                 told: None,
             };
             stream.signal_latching(draft.latch);

@@ -96,8 +96,14 @@ impl<O: PortOpener> Controller<O> {
     }
 
     /// What was noticed on a flow that has been subtracted since concerns nobody any more.
-    fn notice_event(&self, worker: usize, flow: FlowId, what: Observation) -> Option<Event> {
-        let record = self.links[worker].flow(flow).filter(|record| !record.leaving)?;
+    fn notice_event(&mut self, worker: usize, flow: FlowId, what: Observation) -> Option<Event> {
+        let record = *self.links[worker].flow(flow).filter(|record| !record.leaving)?;
+        if let Observation::Latched { component, source } = what
+            && let Ok(termination) = self.registry.termination_mut(record.termination)
+            && let Some(at) = termination.find(record.stream)
+        {
+            termination.streams[at].learned[component.index()] = Some(source);
+        }
         Some(Event::Notice(Notice { termination: record.termination, stream: record.stream, what }))
     }
 }

@@ -8,7 +8,7 @@ use crate::command::order::Treatment;
 use crate::io::PortOpener;
 use crate::model::{ContextAttributes, ContextId, Leg, LocalStream, Mode, Remote, TerminationId, Transport};
 use crate::ports::{Partition, RealmPorts};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Bound;
 
 pub use super::registry::TRANSPORTS;
@@ -48,6 +48,8 @@ pub struct StreamView {
     pub mode: Mode,
     /// The peer's addresses, as signalled.
     pub remote: Option<Remote>,
+    /// The peer's addresses as they were learned from its packets, of RTP and of RTCP; they are used in place of `remote`'s.
+    pub learned: [Option<SocketAddr>; 2],
     /// What happens to its packets.
     pub treatment: Option<Treatment>,
     /// Whether the same stream is at the other side.
@@ -170,6 +172,7 @@ impl<O: PortOpener> Controller<O> {
             transport: stream.asked.transport,
             mode: stream.asked.mode,
             remote: stream.asked.remote,
+            learned: stream.learned,
             treatment: stream.told.as_ref().map(|told| told.treatment),
             joined: stream.origin.is_none() && stream.told.as_ref().is_some_and(|told| told.peer.is_some()),
             inbound_suite: stream.keys.inbound.map(|mark| mark.suite.name()),

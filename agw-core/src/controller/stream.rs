@@ -8,7 +8,7 @@ use super::moving::Whereabouts;
 use super::sockets::Held;
 use crate::command::order::{FlowId, FlowPlan, Latching, PortBinding, Treatment};
 use crate::model::{
-    LatchAction, Leg, Mode, Policing, Remote, RtcpPorts, SourceFilter, StreamId, StreamSpec, Transport,
+    LatchAction, Leg, Mode, Policing, Remote, RtcpPorts, SourceFilter, StreamId, StreamSpec, Transport, Watch,
 };
 use std::net::SocketAddr;
 
@@ -22,6 +22,7 @@ pub(super) struct Asked {
     pub(super) filter: SourceFilter,
     pub(super) policing: Option<Policing>,
     pub(super) clock_rate_hz: Option<u32>,
+    pub(super) watch: Watch,
     /// The effective code point: the realm's where the command names none.
     pub(super) dscp: u8,
 }
@@ -38,6 +39,7 @@ impl Asked {
             filter: spec.filter.clone(),
             policing: spec.policing,
             clock_rate_hz: spec.clock_rate_hz,
+            watch: spec.watch,
             dscp: spec.dscp.unwrap_or(realm_dscp),
         }
     }
@@ -65,6 +67,8 @@ pub(super) struct Stream {
     pub(super) origin: Option<Whereabouts>,
     pub(super) held: Held,
     pub(super) ports: [Option<PortBinding>; 2],
+    /// What the worker has learned of the peer's addresses, for people to see.
+    pub(super) learned: [Option<SocketAddr>; 2],
     /// What the worker was told last; `None`: nothing yet.
     pub(super) told: Option<Shape>,
 }
@@ -81,6 +85,7 @@ pub(super) struct Shape {
     pub(super) policing: Option<Policing>,
     pub(super) latching: Latching,
     pub(super) clock_rate_hz: Option<u32>,
+    pub(super) watch: Watch,
 }
 
 /// What one side has to know of the other.
@@ -104,6 +109,7 @@ impl Stream {
             Some(LatchAction::Off) => {
                 self.latching = false;
                 self.unlearn = true;
+                self.learned = [None; 2];
             }
             Some(LatchAction::Latch) => self.latching = true,
             Some(LatchAction::Relatch) => {
@@ -126,6 +132,7 @@ impl Stream {
             policing: self.asked.policing,
             latching: self.learning(treatment, policy),
             clock_rate_hz: self.asked.clock_rate_hz,
+            watch: self.asked.watch,
         }
     }
 
@@ -143,6 +150,7 @@ impl Stream {
             policing: shape.policing,
             latching: shape.latching,
             clock_rate_hz: shape.clock_rate_hz,
+            watch: shape.watch,
             inbound: self.fresh.inbound.take(),
             outbound: self.fresh.outbound.take(),
         };

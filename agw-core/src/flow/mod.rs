@@ -2,6 +2,7 @@
 //! answers questions in the order in which a packet asks them (what is it, may it enter, was it good, may it leave and where to)
 //! and keeps the state that good packets change. It does no I/O and no cryptography: the worker's batch stages call both.
 
+mod activity;
 mod latch;
 mod notices;
 mod police;
@@ -12,11 +13,12 @@ mod round_trip;
 use crate::command::Observation;
 use crate::command::order::{FlowPlan, Latching, PortKey, Treatment};
 use crate::io::{Now, PortHandle};
-use crate::model::{Component, Direction, StreamStatistics};
+use crate::model::{Component, Direction, Mode, StreamStatistics};
 use crate::wire::demux::{Protocol, protocol_of};
 use crate::wire::rtcp::Compound;
 use crate::wire::rtp::RtpHeader;
 use crate::worker::stats::{DropReason, PacketKind};
+use activity::Activities;
 use agw_srtp::LifetimeState;
 use latch::Latch;
 use notices::Notices;
@@ -63,6 +65,7 @@ pub struct Flow {
     policer: Policer,
     reception: Reception,
     round_trip: RoundTrip,
+    activities: Activities,
     /// What of the loss has been added to the worker's counters.
     lost_published: u64,
     /// RTP packets that had come when the jitter was last looked at.
@@ -89,6 +92,7 @@ impl Flow {
             policer: Policer::default(),
             reception: Reception::default(),
             round_trip: RoundTrip::default(),
+            activities: Activities::default(),
             lost_published: 0,
             jitter_seen_at: 0,
             lifetimes_told: [LifetimeState::Fresh; 2],
@@ -105,6 +109,9 @@ impl Flow {
     /// Goes on by another plan. What it replaces is left in `plan`.
     pub(crate) fn change(&mut self, plan: &mut FlowPlan) {
         mem::swap(&mut self.plan, plan);
+        if self.plan.watch != plan.watch {
+            self.activities.restart();
+        }
         // A session that the new plan does not bring stays.
         if self.plan.inbound.is_some() {
             self.lifetimes_told[Direction::Inbound as usize] = LifetimeState::Fresh;
@@ -324,6 +331,16 @@ impl Flow {
         self.reception.jitter_us().filter(|_| before != self.rtp_received)
     }
 
+    /// Looks whether media still flow. `peer_mode`: the gate at the other side of the context, if there is one.
+    pub(crate) fn look_for_activity(&mut self, peer_mode: Option<Mode>, now: Now) {
+        let open = police::open(self.plan.mode, peer_mode);
+        let passed = [self.octets_received, self.octets_sent];
+        let notices = &mut self.notices;
+        self.activities.look(now, passed, open, &self.plan.watch, |way, activity| {
+            notices.note(Observation::Activity(way, activity));
+        });
+    }
+
     /// The counters as a front end wants them.
     pub(crate) fn statistics(&self, now: Now) -> StreamStatistics {
         StreamStatistics {
@@ -337,6 +354,7 @@ impl Flow {
             delay_ms: self.round_trip.delay_ms(),
             discarded: self.discarded,
             policed: self.policed,
+            idle_ms: self.activities.idle_ms(now),
         }
     }
 }

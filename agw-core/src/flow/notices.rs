@@ -2,7 +2,7 @@
 //! answers is full. The same thing noticed twice before it was told is told once.
 
 use crate::command::Observation;
-use crate::model::{Component, Direction};
+use crate::model::{Activity, Component, Direction, Way};
 use std::net::SocketAddr;
 
 /// The untold.
@@ -12,6 +12,8 @@ pub(super) struct Notices {
     near_end: [bool; 2],
     ended: [bool; 2],
     policed: bool,
+    /// The latest of each way: what it was before concerns nobody any more.
+    activity: [Option<Activity>; 3],
 }
 
 const DIRECTIONS: [Direction; 2] = [Direction::Inbound, Direction::Outbound];
@@ -28,6 +30,7 @@ impl Notices {
     pub(super) fn note(&mut self, observation: Observation) {
         match observation {
             Observation::Latched { component, source } => self.latched[component.index()] = Some(source),
+            Observation::Activity(way, activity) => self.activity[way as usize] = Some(activity),
             Observation::KeyNearEnd(direction) => self.near_end[index(direction)] = true,
             Observation::KeyEnded(direction) => self.ended[index(direction)] = true,
             Observation::Policed => self.policed = true,
@@ -49,12 +52,24 @@ impl Notices {
                 return Some(Observation::KeyEnded(direction));
             }
         }
-        std::mem::take(&mut self.policed).then_some(Observation::Policed)
+        if std::mem::take(&mut self.policed) {
+            return Some(Observation::Policed);
+        }
+        for way in Way::ALL {
+            if let Some(activity) = self.activity[way as usize].take() {
+                return Some(Observation::Activity(way, activity));
+            }
+        }
+        None
     }
 
     /// Whether nothing is left to tell.
     pub(super) fn is_empty(&self) -> bool {
-        self.latched == [None; 2] && self.near_end == [false; 2] && self.ended == [false; 2] && !self.policed
+        self.latched == [None; 2]
+            && self.near_end == [false; 2]
+            && self.ended == [false; 2]
+            && !self.policed
+            && self.activity == [None; 3]
     }
 }
 
@@ -71,6 +86,8 @@ mod tests {
             Observation::KeyEnded(Direction::Inbound),
             Observation::KeyEnded(Direction::Outbound),
             Observation::Policed,
+            Observation::Activity(Way::In, Activity::Stopped),
+            Observation::Activity(Way::Both, Activity::Held),
         ];
         let mut notices = Notices::default();
         all.into_iter().chain(all).for_each(|observation| notices.note(observation));

@@ -28,6 +28,17 @@ pub(super) const fn may_leave(mode: Mode, is_rtcp: bool) -> bool {
     }
 }
 
+/// Whether media can come from the peer, and go to it, with this gate and that of the other side.
+pub(super) const fn open(mode: Mode, other: Option<Mode>) -> [bool; 2] {
+    match (mode, other) {
+        (Mode::Loopback, _) => [true, true],
+        (_, None) => [false, false],
+        (own, Some(other)) => {
+            [may_enter(own, false) && may_leave(other, false), may_leave(own, false) && other.receives()]
+        }
+    }
+}
+
 /// Whether `source` may be listened to at all.
 pub(super) fn source_accepted(
     filter: &SourceFilter,

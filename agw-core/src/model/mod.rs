@@ -2,6 +2,7 @@
 //! a transport and keys. Values are right by their type once made; no module here does anything. The words are those of
 //! H.248.1 (context, termination, stream, mode) because they are the field's, but nothing here knows a protocol.
 
+pub mod activity;
 pub mod address;
 pub mod context;
 pub mod media;
@@ -11,6 +12,7 @@ pub mod statistics;
 pub mod stream;
 pub mod termination;
 
+pub use activity::{Activity, Watch, Way};
 pub use address::{AddressMask, Family, Leg, PortRange, RealmName};
 pub use context::{ContextAttributes, ContextId};
 pub use media::{Component, RtcpPorts, Transport};

@@ -23,4 +23,6 @@ pub struct StreamStatistics {
     pub discarded: u64,
     /// Those of them that exceeded the rates of `tman`.
     pub policed: u64,
+    /// Milliseconds since something last came from the peer and last went to it, true to about a second; `None`: never yet.
+    pub idle_ms: [Option<u64>; 2],
 }

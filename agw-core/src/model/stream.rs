@@ -1,6 +1,7 @@
 //! One stream at one termination: what the controller asked for, complete. A change is always a whole new [`StreamSpec`]; the
 //! controller works out what differs from the one that runs.
 
+use super::activity::Watch;
 use super::address::{AddressMask, Family, PortRange, RealmName};
 use super::media::{RtcpPorts, Transport};
 use super::policing::Policing;
@@ -96,6 +97,8 @@ pub struct StreamSpec {
     pub clock_rate_hz: Option<u32>,
     /// The DiffServ code point of what we send, 0 to 63; `None`: the realm's.
     pub dscp: Option<u8>,
+    /// Whose silence is to be told.
+    pub watch: Watch,
     /// What to do about latching, with this command only.
     pub latch: Option<LatchAction>,
 }
@@ -117,6 +120,7 @@ impl StreamSpec {
             policing: None,
             clock_rate_hz: None,
             dscp: None,
+            watch: Watch::default(),
             latch: None,
         }
     }

@@ -1,5 +1,6 @@
 //! What a worker does by the clock and not by a packet: about once a second it looks at every flow, a few places a turn, so that no turn
-//! is long. It publishes what was found lost and how unsteady packets arrive, and notices keys that come near their end.
+//! is long. It publishes what was found lost and how unsteady packets arrive, and notices keys that come near their end
+//! and media that stop.
 
 use super::stats::{Counter, Tally};
 use super::table::FlowTable;
@@ -41,8 +42,11 @@ impl Rounds {
         for _ in 0..visits {
             let id = FlowId(self.next);
             self.next = ((u64::from(self.next) + 1) % capacity) as u32;
+            let peer = table.get(id).and_then(|flow| flow.plan.peer);
+            let peer_mode = peer.and_then(|peer| table.get(peer)).map(|peer| peer.plan.mode);
             let Some(flow) = table.get_mut(id) else { continue };
             flow.note_lifetimes();
+            flow.look_for_activity(peer_mode, now);
             let (leg, lost) = (flow.plan.leg, flow.take_lost());
             tally.add(Counter::Lost(leg), lost);
             if let Some(jitter_us) = flow.fresh_jitter_us() {

@@ -9,7 +9,7 @@ use agw_core::command::order::Treatment::{Plain, Relay, Secure};
 use agw_core::command::order::{Answer, FlowId, Latching, Order};
 use agw_core::io::PortOpener;
 use agw_core::io::sim::QUEUE_DATAGRAMS;
-use agw_core::model::{Component, Direction, Family, Leg, Mode};
+use agw_core::model::{Activity, Component, Direction, Family, Leg, Mode, Watch, Way};
 use agw_core::worker::stats::{Counter, DropReason, PacketKind, RESIDENCE_BOUNDS_US};
 use std::time::{Duration, Instant};
 
@@ -456,4 +456,28 @@ pub(crate) fn the_kernel_stamps_packets_of_some_ports_for_a_while(rig: &mut Rig<
     let measured: u64 =
         (0..=RESIDENCE_BOUNDS_US.len()).map(|b| rig.counters.get(Counter::ResidenceBucket(b))).sum();
     assert!((1..=4).contains(&measured), "{measured} of 64 were sampled");
+}
+
+pub(crate) fn media_that_stop_are_told_and_media_that_come_back_too<G: Ground>(rig: &mut Rig<G>) {
+    let call = rig.call(Plain, Plain);
+    let mut watch = Watch::default();
+    watch.set(Way::In, 500);
+    rig.change(call.access, |plan| plan.watch = watch);
+    // Strangers and the other direction keep nothing alive.
+    call.ue_rtcp.send(call.access.rtp, &rtp(1, 1, b"stranger"));
+    call.far.send(call.core.rtp, &rtp(2, 1, b"down"));
+    rig.run();
+    assert_eq!(rig.await_notice(call.access.id), Observation::Activity(Way::In, Activity::Stopped));
+    let statistics = rig.statistics(call.access);
+    assert_eq!(statistics.idle_ms[0], None, "nothing ever came");
+    assert!(statistics.idle_ms[1].is_some());
+    call.ue.send(call.access.rtp, &rtp(1, 1, b"up"));
+    rig.run();
+    assert_eq!(rig.await_notice(call.access.id), Observation::Activity(Way::In, Activity::Flowing));
+    assert!(rig.statistics(call.access).idle_ms[0].is_some());
+    assert_eq!(rig.await_notice(call.access.id), Observation::Activity(Way::In, Activity::Stopped));
+    // Held at the far side: nothing can come through, which is no silence.
+    rig.change(call.core, |plan| plan.mode = Mode::ReceiveOnly);
+    assert_eq!(rig.await_notice(call.access.id), Observation::Activity(Way::In, Activity::Held));
+    rig.check_sums();
 }

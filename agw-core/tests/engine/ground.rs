@@ -33,6 +33,10 @@ pub(crate) trait Ground {
     fn unreachable(&mut self) -> SocketAddr;
     /// Lets what was sent arrive.
     fn settle(&mut self) {}
+    /// Lets time pass.
+    fn pass(&mut self, time: Duration) {
+        std::thread::sleep(time);
+    }
     /// How long a turn may wait for it.
     fn patience(&self) -> Duration {
         Duration::ZERO
@@ -86,6 +90,10 @@ impl Ground for Sim {
             Family::V6 => IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 1)),
         };
         SocketAddr::new(ip, 10_000 + self.used)
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.net.advance(time);
     }
 
     fn unreachable(&mut self) -> SocketAddr {

@@ -64,6 +64,7 @@ on_every_ground! {
         a_place_used_again_never_hears_of_the_call_before,
         the_end_of_a_key_is_told_once_and_holds,
         statistics_say_what_happened,
+        media_that_stop_are_told_and_media_that_come_back_too,
         a_send_that_fails_is_a_drop,
         a_full_receive_queue_is_a_drop,
         lengths_are_counted_in_bytes_of_the_wire,

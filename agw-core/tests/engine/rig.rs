@@ -81,6 +81,7 @@ fn blank_plan(leg: Leg, treatment: Treatment) -> FlowPlan {
         policing: None,
         latching: Latching::Off,
         clock_rate_hz: None,
+        watch: Default::default(),
         inbound: None,
         outbound: None,
     }
@@ -160,6 +161,17 @@ impl<G: Ground> Rig<G> {
             }
         }
         std::mem::take(&mut self.notices)
+    }
+
+    /// Lets time pass until a notice of this flow comes; at most ten seconds, in turns of a tenth.
+    pub(crate) fn await_notice(&mut self, flow: FlowId) -> Observation {
+        for _ in 0..100 {
+            if let Some((_, what)) = self.take_notices().into_iter().find(|(id, _)| *id == flow) {
+                return what;
+            }
+            self.ground.pass(Duration::from_millis(100));
+        }
+        panic!("no notice of {flow:?}")
     }
 
     fn port(&mut self, leg: Leg, family: Family) -> (SocketAddr, PortBinding) {

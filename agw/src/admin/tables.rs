@@ -129,6 +129,10 @@ pub fn context(request: &OneContext) -> Result<(), Failure> {
                 let rtcp = s.local_rtcp.as_deref().map(|r| format!(", RTCP {r}")).unwrap_or_default();
                 text.push_str(&format!("      local  {}{rtcp}\n", s.local));
                 text.push_str(&format!("      remote {}\n", s.remote.as_deref().unwrap_or("-")));
+                if let Some(learned) = &s.learned {
+                    let rtcp = s.learned_rtcp.as_deref().map(|r| format!(", RTCP {r}")).unwrap_or_default();
+                    text.push_str(&format!("      learned {learned}{rtcp}\n"));
+                }
                 if let Some(c) = &s.counters {
                     text.push_str(&format!(
                         "      from the peer {} packets, {} octets; to it {} packets, {} octets\n",
@@ -137,6 +141,11 @@ pub fn context(request: &OneContext) -> Result<(), Failure> {
                     text.push_str(&format!(
                         "      lost {:.2} %, jitter {:.1} ms, kept out by the gate {}\n",
                         c.loss_percent, c.jitter_ms, c.discarded
+                    ));
+                    text.push_str(&format!(
+                        "      last packet from the peer {}, to it {}\n",
+                        ago(c.idle_in_ms),
+                        ago(c.idle_out_ms)
                     ));
                 }
                 if s.suite_in.is_some() || s.suite_out.is_some() {
@@ -213,6 +222,10 @@ fn span(seconds: u64) -> String {
         (0, h, m) => format!("{h} h {m} min"),
         (d, h, _) => format!("{d} d {h} h"),
     }
+}
+
+fn ago(idle_ms: Option<u64>) -> String {
+    idle_ms.map_or_else(|| "never".to_owned(), |ms| format!("{} ago", span(ms / 1000)))
 }
 
 /// Left-aligned columns, two spaces apart.

@@ -111,6 +111,12 @@ pub struct Stream {
     pub local_rtcp: Option<String>,
     /// Where the peer was said to receive RTP.
     pub remote: Option<String>,
+    /// Where RTP of the peer was learned to come from; used in place of `remote`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<String>,
+    /// Where its RTCP was learned to come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned_rtcp: Option<String>,
     /// The suite of what we receive.
     pub suite_in: Option<String>,
     /// The suite of what we send.
@@ -143,6 +149,12 @@ pub struct Counters {
     pub delay_ms: f64,
     /// Packets that the gate kept out.
     pub discarded: u64,
+    /// Milliseconds since something last came from the peer, true to about a second; absent when nothing has come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_in_ms: Option<u64>,
+    /// Milliseconds since something last went to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_out_ms: Option<u64>,
 }
 
 /// One of `/workers`.

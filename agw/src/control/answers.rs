@@ -160,6 +160,8 @@ fn stream(view: &StreamView) -> Stream {
         local: view.local.rtp.to_string(),
         local_rtcp: view.local.rtcp.map(|a| a.to_string()),
         remote: view.remote.map(|r| r.rtp.to_string()),
+        learned: view.learned[0].map(|from| from.to_string()),
+        learned_rtcp: view.learned[1].map(|from| from.to_string()),
         suite_in: view.inbound_suite.map(str::to_owned),
         suite_out: view.outbound_suite.map(str::to_owned),
         joined: view.joined,
