@@ -76,6 +76,7 @@ impl Model {
                     delay_ms: 40.0,
                     discarded: 2,
                     policed: 0,
+                    idle_ms: [Some(20), Some(20)],
                 },
             });
         }
