@@ -123,6 +123,8 @@ pub struct IqConfig {
     pub retransmission: RetransmissionLimits,
     /// What is remembered of requests.
     pub inbound: InboundLimits,
+    /// Messages a second that are read of one peer; 0 is no limit.
+    pub messages_per_second: u32,
     /// Keeps the last messages, keys blanked, for `poll_trace`.
     pub trace: bool,
 }
@@ -144,6 +146,7 @@ impl IqConfig {
             timers: Timers::default(),
             retransmission: RetransmissionLimits::default(),
             inbound: InboundLimits::default(),
+            messages_per_second: 0,
             trace: false,
         }
     }

@@ -85,6 +85,10 @@ pub struct Counters {
     pub transaction_durations: Histogram,
     /// Messages from addresses that may not command.
     pub strangers: u64,
+    /// Messages not read because their peer sends too many.
+    pub over_rate: u64,
+    /// Messages and connections refused because nothing protects their link, where TLS must.
+    pub unprotected: u64,
     /// Messages and transactions that could not be read.
     pub malformed: u64,
     /// Requests refused because the gateway is not registered (505) or another controller commands (504).

@@ -17,6 +17,7 @@ pub mod errors;
 mod gateway;
 pub mod package;
 mod random;
+mod rate;
 pub mod sdp;
 pub mod secret;
 #[cfg(any(test, feature = "testing"))]

@@ -46,6 +46,8 @@ pub struct ControlNumbers {
     pub iq_commands: Vec<(&'static str, String, u64)>,
     /// From a request's arrival to its reply.
     pub iq_transaction_times: agw_iq::counters::Histogram,
+    /// Transactions that are remembered, and the octets that this takes.
+    pub iq_reply_cache: (usize, usize),
     /// What else happened on Iq.
     pub iq_events: Labelled,
     /// Seconds since the start.
@@ -207,6 +209,13 @@ impl Scrape {
         for (event, n) in &control.iq_events {
             count(&mut family, &[("event", event)], *n)?;
         }
+        let (transactions, bytes) = control.iq_reply_cache;
+        let help = "Transactions that are remembered, so that none is executed twice";
+        out.encode_descriptor("iq_reply_cache_transactions", help, None, MetricType::Gauge)?
+            .encode_gauge(&transactions)?;
+        let help = "Memory that remembering them and their replies takes";
+        out.encode_descriptor("iq_reply_cache", help, Some(&Unit::Bytes), MetricType::Gauge)?
+            .encode_gauge(&bytes)?;
         let times = &control.iq_transaction_times;
         let of_bucket = |b: usize| times.counts.get(b).copied().unwrap_or(0);
         let help = "Time from a request's arrival to its reply";

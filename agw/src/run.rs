@@ -41,6 +41,7 @@ pub fn run(request: &Run) -> Result<(), Failure> {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         iq = %gateway.iq,
+        listening = %gateway.addresses,
         admin = at,
         workers = gateway.watches.len(),
         "the gateway is up"

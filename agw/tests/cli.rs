@@ -64,7 +64,15 @@ fn a_missing_file_is_said_in_one_line() {
 
 #[test]
 fn doctor_counts_its_checks() {
-    let output = agw(&["doctor", "--set", "iq.text=127.0.0.1:0", "--set", "admin.listen=127.0.0.1:0"]);
+    let output = agw(&[
+        "doctor",
+        "--set",
+        "iq.text=127.0.0.1:0",
+        "--set",
+        "iq.binary=127.0.0.1:0",
+        "--set",
+        "admin.listen=127.0.0.1:0",
+    ]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.lines().last().unwrap().contains(" checks: "), "{said}");
     assert!(said.contains("realm access: 127.0.0.1 is an address of this host"), "{said}");

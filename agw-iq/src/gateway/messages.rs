@@ -29,11 +29,19 @@ impl MediaGateway {
         bytes: &[u8],
         gateway: &mut dyn Gateway,
     ) {
-        let authority = self.association.authority(peer.address.ip());
-        if authority == Authority::Stranger {
-            self.counters.strangers += 1;
+        if !self.admits(peer) {
             return;
         }
+        if !self.rates.take(now, peer.address.ip()) {
+            self.counters.over_rate += 1;
+            // What is left out of a datagram is repeated; on a connection it would be missed for ever.
+            if let Some(connection) = peer.link.connection() {
+                self.close(connection);
+                self.connection_gone(now, connection);
+            }
+            return;
+        }
+        let authority = self.association.authority(peer.address.ip());
         self.trace.record(now, TraceDirection::In, peer, form, bytes);
         if authority == Authority::Controls {
             self.executor.heard(now);
@@ -65,6 +73,22 @@ impl MediaGateway {
                 Transaction::SegmentReply { .. } => {}
             }
         }
+    }
+
+    /// Whether a peer is listened to at all: one that may command, or could, over a link that is as protected as it must be. Whoever is
+    /// not is counted, and told nothing.
+    pub(super) fn admits(&mut self, peer: Peer) -> bool {
+        let ip = peer.address.ip();
+        if self.association.authority(ip) == Authority::Stranger {
+            self.counters.strangers += 1;
+            return false;
+        }
+        let wants_tls = self.config.protection == Protection::Tls && !is_loopback(ip);
+        if wants_tls && !matches!(peer.link, Link::Tls(_)) {
+            self.counters.unprotected += 1;
+            return false;
+        }
+        true
     }
 
     /// In the form that the message came in; text as the configuration says, else as the peer writes itself.

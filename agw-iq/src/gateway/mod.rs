@@ -16,6 +16,7 @@ use crate::config::{ControllerTransport, IqConfig};
 use crate::counters::Counters;
 use crate::encoding::{Encoding, Form};
 use crate::random::Random;
+use crate::rate::Rates;
 use crate::trace::{Trace, TraceDirection, TraceEntry};
 use crate::transaction::inbound::{InboundTable, Key};
 use crate::transaction::outbound::Outbound;
@@ -91,6 +92,7 @@ pub struct MediaGateway {
     executor: Executor,
     association: Association,
     inbound: InboundTable,
+    rates: Rates,
     outbound: Outbound<Purpose>,
     running: BTreeMap<Key, Running>,
     /// Running transactions by the ticket that they wait for.
@@ -122,6 +124,7 @@ impl MediaGateway {
             executor: Executor::new(&config),
             association,
             inbound: InboundTable::new(config.inbound),
+            rates: Rates::new(config.messages_per_second),
             outbound: Outbound::new(config.retransmission, first_id),
             running: BTreeMap::new(),
             by_ticket: BTreeSet::new(),
@@ -137,6 +140,11 @@ impl MediaGateway {
             random,
             config,
         }
+    }
+
+    /// Another limit of messages a second of one peer from now on.
+    pub fn set_messages_per_second(&mut self, limit: u32) {
+        self.rates.set(limit);
     }
 
     /// Tells what the wall clock says, for the time stamps of Notify and ServiceChange; without it they have none.
@@ -178,13 +186,12 @@ impl MediaGateway {
     /// Somebody has connected to us, where messages of this form are taken. `false`: close the connection, nothing of it is wanted.
     pub fn handle_accepted(&mut self, link: Link, form: Form, from: SocketAddr) -> bool {
         let Some(connection) = link.connection() else { return false };
-        let stranger = self.association.authority(from.ip()) == crate::association::Authority::Stranger;
-        if stranger || self.connections.len() >= MAX_CONNECTIONS {
-            self.counters.strangers += u64::from(stranger);
+        let peer = Peer { link, address: from };
+        if !self.admits(peer) || self.connections.len() >= MAX_CONNECTIONS {
             self.counters.connections_refused += 1;
             return false;
         }
-        self.remember(connection, Peer { link, address: from }, form);
+        self.remember(connection, peer, form);
         true
     }
 
@@ -215,7 +222,12 @@ impl MediaGateway {
         let Some(known) = self.connections.get_mut(&connection) else { return };
         let (peer, form) = (known.peer, known.form);
         let mut deframer = std::mem::take(&mut known.deframer);
-        let result = deframer.feed(bytes, |message| self.handle_message(now, peer, form, message, gateway));
+        let result = deframer.feed(bytes, |message| {
+            // One before it may have closed the connection.
+            if self.connections.contains_key(&connection) {
+                self.handle_message(now, peer, form, message, gateway);
+            }
+        });
         if result.is_err() {
             self.counters.malformed += 1;
             self.counters.connections_refused += 1;
@@ -304,6 +316,11 @@ impl MediaGateway {
     /// Whether a controller commands us: registered, or in the laboratory where none has to be.
     pub fn is_ready(&self) -> bool {
         (self.association.is_registered() || self.association.in_laboratory()) && !self.executor.draining
+    }
+
+    /// How many transactions are remembered, and the octets that this takes: the replies and what finding them costs.
+    pub fn reply_cache(&self) -> (usize, usize) {
+        (self.inbound.usage().0, self.inbound.bytes())
     }
 
     /// How many contexts and terminations the controller has made.

@@ -1,9 +1,12 @@
 //! Whether a configuration makes sense, on any machine. Every rule looks at the whole and adds what it finds, so that one run of
 //! `agw check` shows everything. What depends on this host (buffers, limits, kernel ranges) is asked by `doctor`.
 
+mod iq;
+
+pub use iq::keys_are_exposed;
+
 use super::load::Problem;
-use super::values::{Encoding, Listen, Scheme};
-use super::{Backend, Config, Protection, Realm, Side};
+use super::{Backend, Config, Realm, Side};
 
 /// All suites, by their names in RFC 4568, RFC 6188 and RFC 7714 (SRTP-11).
 pub const SUITES: [&str; 9] = [
@@ -34,7 +37,7 @@ pub fn check(config: &Config) -> Vec<Problem> {
         found.push(Problem::error("workers", format!("{} is above {MAX_WORKERS}", config.workers)));
     }
     range(&mut found, "drain_deadline_s", config.drain_deadline_s, 0, 86_400);
-    iq(config, &mut found);
+    iq::check(config, &mut found);
     realms(config, &mut found);
     names(&mut found, "srtp.suites", &config.srtp.suites, &SUITES, 1);
     range(&mut found, "srtp.replay_window", config.srtp.replay_window.into(), 64, 1024);
@@ -60,98 +63,6 @@ pub fn check(config: &Config) -> Vec<Problem> {
         found.push(Problem::warning("admin.listen", what));
     }
     found
-}
-
-/// Whether SDES keys must be refused because nothing keeps them secret on the way here (IQ-3).
-pub fn keys_are_exposed(config: &Config) -> bool {
-    let reachable = |listen: Listen| listen.0.is_some_and(|a| !a.ip().is_loopback());
-    let remote = config.iq.controllers.iter().any(|c| !c.address.ip().is_loopback());
-    config.iq.protected_by == Protection::None && (reachable(config.iq.text) || remote)
-}
-
-fn iq(config: &Config, found: &mut Vec<Problem>) {
-    let iq = &config.iq;
-    let Some(text) = iq.text.0 else {
-        found.push(Problem::error(
-            "iq.text",
-            "nothing would listen: this version serves the text encoding only",
-        ));
-        return;
-    };
-    if keys_are_exposed(config) {
-        // IQ-3
-        let what = match iq.allow_unprotected_keys {
-            false => {
-                "\"none\" on an address beyond loopback: SDES keys will be refused; protect Iq (\"ipsec\") or, in a \
-                 laboratory, set iq.allow_unprotected_keys"
-            }
-            true => {
-                "\"none\" on an address beyond loopback with allow_unprotected_keys: whoever sees Iq can listen to calls"
-            }
-        };
-        found.push(Problem::warning("iq.protected_by", what));
-    }
-    if iq.protected_by == Protection::Tls {
-        found.push(Problem::error("iq.protected_by", "\"tls\" is not in this version: use \"ipsec\""));
-    }
-    if iq.controllers.len() > MAX_CONTROLLERS {
-        found.push(Problem::error("iq.controllers", format!("more than {MAX_CONTROLLERS}")));
-    }
-    for (i, controller) in iq.controllers.iter().enumerate() {
-        let key = format!("iq.controllers[{i}]");
-        if matches!(controller.scheme, Scheme::Tls | Scheme::Sctp) {
-            found.push(Problem::error(&key, format!("{controller}: this version has udp: and tcp: only")));
-        }
-        if controller.encoding == Some(Encoding::Ber) {
-            found.push(Problem::error(
-                &key,
-                format!("{controller}: the binary encoding is not in this version"),
-            ));
-        }
-        if iq
-            .controllers
-            .iter()
-            .take(i)
-            .any(|c| c.scheme == controller.scheme && c.address == controller.address)
-        {
-            found.push(Problem::error(&key, format!("{controller} is listed twice")));
-        }
-        if text.ip().is_loopback() && !controller.address.ip().is_loopback() {
-            let what = format!("{controller} cannot be reached from iq.text = \"{text}\", which is loopback");
-            found.push(Problem::error(&key, what));
-        }
-        if text.is_ipv4() != controller.address.is_ipv4() {
-            found.push(Problem::error(
-                &key,
-                format!("{controller} is of another IP version than iq.text = \"{text}\""),
-            ));
-        }
-    }
-    if iq.controllers.is_empty() && !text.ip().is_loopback() {
-        let what =
-            "none listed: only loopback controllers would be obeyed, although iq.text is open to the network";
-        found.push(Problem::warning("iq.controllers", what));
-    }
-    if !iq.profile.is_empty() && !is_profile(&iq.profile) {
-        let what = format!(
-            "`{}` is not NAME/VERSION (at most 64 letters, digits or _, then 1 or 2 digits)",
-            iq.profile
-        );
-        found.push(Problem::error("iq.profile", what));
-    }
-    if iq.domain.chars().any(|c| !(c.is_ascii_alphanumeric() || "-._".contains(c))) || iq.domain.len() > 64 {
-        found.push(Problem::error("iq.domain", format!("`{}` is not a domain name", iq.domain)));
-    }
-}
-
-fn is_profile(text: &str) -> bool {
-    let Some((name, version)) = text.split_once('/') else { return false };
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    (1..=64).contains(&name.len())
-        && name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.chars().all(word)
-        && (1..=2).contains(&version.len())
-        && version.chars().all(|c| c.is_ascii_digit())
 }
 
 fn realms(config: &Config, found: &mut Vec<Problem>) {
@@ -312,10 +223,6 @@ mod tests {
             "srtp.suites=[]",
             "srtp.replay_window=63",
             "iq.profile=nonsense",
-            "iq.text=\"\"",
-            "iq.protected_by=tls",
-            "iq.controllers=[\"sctp:127.0.0.1:2944\"]",
-            "iq.controllers=[\"udp:127.0.0.1:2944?encoding=ber\"]",
             "io.backend=xdp",
             "limits.contexts=0",
         ] {

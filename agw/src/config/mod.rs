@@ -351,7 +351,7 @@ impl Default for Limits {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rates {
-    /// Iq messages a second, all controllers together; 0: no limit.
+    /// Iq messages a second from each controller; 0: no limit.
     pub iq_messages_per_second: u32,
 }
 

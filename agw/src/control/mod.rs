@@ -4,15 +4,16 @@
 //! counts, systemd.
 
 mod answers;
-mod bucket;
+mod connections;
+mod endpoints;
 mod notify;
 mod outbox;
 mod reads;
 mod reload;
 mod setup;
-mod tcp;
 mod traces;
 
+pub use endpoints::Addresses;
 pub use setup::{Gateway, build};
 
 use crate::admin::ask::Question;
@@ -24,19 +25,17 @@ use crate::runtime::{WorkerEnd, Workers};
 use crate::shared::Health;
 use agw_core::controller::Controller;
 use agw_core::io::epoll::EpollPorts;
-use agw_iq::transport::{Link, Now, SocketId, Transmit};
-use agw_iq::{Farewell, Form, MediaGateway};
-use bucket::Bucket;
+use agw_iq::counters::Counters;
+use agw_iq::transport::{Link, Now, Transmit};
+use agw_iq::{Farewell, MediaGateway};
+use connections::{Connections, Happening};
+use endpoints::{Door, Endpoints};
 use notify::Systemd;
-use outbox::Outbox;
 use reads::Reads;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tcp::{Connections, Happening};
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 use traces::Traces;
@@ -78,16 +77,13 @@ pub(crate) struct Control {
     ended: mpsc::Receiver<WorkerEnd>,
     questions: mpsc::Receiver<Question>,
     told: Arc<Notify>,
-    udp: UdpSocket,
-    outbox: Outbox,
-    listener: tokio::net::TcpListener,
-    iq_address: SocketAddr,
+    endpoints: Endpoints,
+    addresses: Addresses,
     connections: Connections,
     happenings: mpsc::Receiver<Happening>,
     buffer: Zeroizing<Vec<u8>>,
     began: Instant,
-    rate: Bucket,
-    ignored_rate: u64,
+    ignored: Ignored,
     traces: Traces,
     reads: Reads,
     systemd: Systemd,
@@ -100,7 +96,7 @@ pub(crate) struct Control {
 /// What wakes the task.
 enum Wake {
     Datagrams,
-    Accepted(io::Result<(tokio::net::TcpStream, SocketAddr)>),
+    Accepted(Door, io::Result<(tokio::net::TcpStream, SocketAddr)>),
     Connection(Happening),
     Told,
     Timer,
@@ -149,7 +145,7 @@ impl Control {
         self.systemd.ready();
         self.settle();
         loop {
-            let (timer, interest) = (self.next_timer(), self.interest());
+            let timer = self.next_timer();
             let wake = tokio::select! {
                 biased;
                 signal = signals.next() => signal,
@@ -158,12 +154,9 @@ impl Control {
                 _ = round.tick() => Wake::Round,
                 () = sleep_until(timer) => Wake::Timer,
                 Some(question) = self.questions.recv() => Wake::Asked(question),
-                ready = self.udp.ready(interest) => match ready {
-                    Ok(_) => Wake::Datagrams,
-                    Err(error) => return Err(Failure::because("Iq over UDP", error)),
-                },
-                Some(happening) = self.happenings.recv() => Wake::Connection(happening),
-                accepted = self.listener.accept() => Wake::Accepted(accepted),
+                heard = network(&self.endpoints, &mut self.happenings) => {
+                    heard.map_err(|e| Failure::because("Iq over UDP", e))?
+                }
             };
             let at_once = self.handle(wake)?;
             self.settle();
@@ -178,15 +171,8 @@ impl Control {
         let now = self.clock();
         match wake {
             Wake::Datagrams => self.datagrams(),
-            Wake::Accepted(Ok((stream, from))) => {
-                let id = self.connections.next_id();
-                if self.iq.handle_accepted(Link::Tcp(id), Form::Text, from) {
-                    self.connections.run(id, stream);
-                } else {
-                    tracing::warn!(%from, "a connection to Iq was refused");
-                }
-            }
-            Wake::Accepted(Err(error)) => tracing::warn!(%error, "Iq could not accept a connection"),
+            Wake::Accepted(door, Ok((stream, from))) => self.accepted(door, stream, from),
+            Wake::Accepted(_, Err(error)) => tracing::warn!(%error, "Iq could not accept a connection"),
             Wake::Connection(happening) => self.connection(now, happening),
             Wake::Told | Wake::Timer => {}
             Wake::Round => self.look_after(),
@@ -229,11 +215,6 @@ impl Control {
         }
     }
 
-    /// What is wanted of the UDP socket: room only while something waits for it.
-    fn interest(&self) -> Interest {
-        if self.outbox.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE }
-    }
-
     fn next_timer(&self) -> Option<Instant> {
         let controller = self.controller.next_timeout().map(Duration::from_millis);
         let drain = self.draining_until.map(|at| at.saturating_duration_since(self.began));
@@ -243,27 +224,28 @@ impl Control {
 
     /// Sends what waited for room, takes what has come.
     fn datagrams(&mut self) {
-        self.outbox.flush(&self.udp, unsent);
-        for _ in 0..MAX_DATAGRAMS_PER_TURN {
-            let (length, from) = match self.udp.try_recv_from(&mut self.buffer) {
-                Ok(received) => received,
-                Err(error) => {
-                    if error.kind() != io::ErrorKind::WouldBlock {
-                        tracing::debug!(%error, "Iq over UDP could not receive");
-                    }
-                    return;
-                }
-            };
-            if !self.rate.take(Instant::now()) {
-                self.ignored_rate += 1;
-                tracing::warn!(%from, "more Iq messages than limits.rates.iq_messages_per_second, one was dropped");
-                continue;
+        self.endpoints.flush();
+        for socket in 0..self.endpoints.sockets() {
+            for _ in 0..MAX_DATAGRAMS_PER_TURN {
+                let Some((id, length, from)) = self.endpoints.receive(socket, &mut self.buffer) else {
+                    break;
+                };
+                let now = self.clock();
+                self.controller.set_now(millis(now));
+                let bytes = self.buffer.get(..length).unwrap_or_default();
+                self.iq.handle_datagram(now, id, from, bytes, &mut self.controller);
+                self.settle();
             }
-            let now = self.clock();
-            self.controller.set_now(millis(now));
-            let bytes = self.buffer.get(..length).unwrap_or_default();
-            self.iq.handle_datagram(now, SocketId::TEXT, from, bytes, &mut self.controller);
-            self.settle();
+        }
+    }
+
+    /// Somebody has connected.
+    fn accepted(&mut self, door: Door, stream: tokio::net::TcpStream, from: SocketAddr) {
+        let id = self.connections.next_id();
+        if self.iq.handle_accepted(Link::Tcp(id), door.form, from) {
+            self.connections.run(id, stream);
+        } else {
+            tracing::warn!(%from, "a connection to Iq was refused");
         }
     }
 
@@ -279,17 +261,7 @@ impl Control {
                 self.iq.handle_connect_failed(now, to);
             }
             Happening::Bytes(id, bytes) => {
-                if self.rate.take(Instant::now()) {
-                    self.iq.handle_tcp_bytes(now, id, &bytes, &mut self.controller);
-                } else {
-                    // A stream with a hole cannot be followed.
-                    self.ignored_rate += 1;
-                    tracing::warn!(
-                        "more Iq messages than limits.rates.iq_messages_per_second, a connection was closed"
-                    );
-                    self.connections.close(id);
-                    self.iq.handle_connection_lost(now, id);
-                }
+                self.iq.handle_tcp_bytes(now, id, &bytes, &mut self.controller);
             }
             Happening::Lost(id) => {
                 self.connections.close(id);
@@ -300,12 +272,7 @@ impl Control {
 
     fn transmit(&mut self, transmit: Transmit) {
         match transmit.to.link {
-            Link::Udp(_) => {
-                // What cannot be sent is repeated by whoever misses it, as every loss on UDP.
-                if let Err(error) = self.outbox.send(&self.udp, transmit.to.address, transmit.bytes) {
-                    unsent(transmit.to.address, &error);
-                }
-            }
+            Link::Udp(socket) => self.endpoints.send(socket, transmit.to.address, transmit.bytes),
             Link::Tcp(id) | Link::Tls(id) | Link::Sctp(id) => {
                 if !self.connections.send(id, transmit.bytes) {
                     tracing::warn!(to = %transmit.to, "a controller does not read: its connection was closed");
@@ -332,6 +299,7 @@ impl Control {
             }
         }
         self.watch_memory();
+        self.ignored.tell(self.iq.counters());
         self.traces.look(now, &mut self.iq);
         self.systemd.alive(self.health.trouble().is_none());
         if let Some(logs) = &self.logs {
@@ -390,10 +358,10 @@ impl Control {
         self.settle();
         let until = Instant::now() + LAST_WORDS;
         while !self.iq.has_left() && Instant::now() < until {
-            let interest = self.interest();
             tokio::select! {
-                Ok(_) = self.udp.ready(interest) => self.datagrams(),
-                Some(happening) = self.happenings.recv() => self.connection(self.clock(), happening),
+                Ok(wake) = network(&self.endpoints, &mut self.happenings) => {
+                    let _ = self.handle(wake);
+                }
                 () = tokio::time::sleep(LAST_WORDS / 10) => {}
             }
             self.settle();
@@ -410,8 +378,48 @@ impl Control {
     }
 }
 
-fn unsent(to: SocketAddr, error: &io::Error) {
-    tracing::warn!(%to, %error, "an Iq message could not be sent");
+/// What the network brings next. No order among the sources: a flood in one must not keep the others waiting.
+async fn network(endpoints: &Endpoints, happenings: &mut mpsc::Receiver<Happening>) -> io::Result<Wake> {
+    tokio::select! {
+        ready = endpoints.ready() => ready.map(|()| Wake::Datagrams),
+        Some(happening) = happenings.recv() => Ok(Wake::Connection(happening)),
+        (door, accepted) = endpoints.accepted() => Ok(Wake::Accepted(door, accepted)),
+    }
+}
+
+/// What was not listened to, as far as the log has been told.
+#[derive(Debug, Default)]
+struct Ignored {
+    strangers: u64,
+    unprotected: u64,
+    over_rate: u64,
+}
+
+impl Ignored {
+    /// A line for each kind that has grown.
+    fn tell(&mut self, counters: &Counters) {
+        let grown = |known: &mut u64, counted: u64, what: &str| {
+            let messages = counted - std::mem::replace(known, counted);
+            if messages > 0 {
+                tracing::warn!(messages, "{what}");
+            }
+        };
+        grown(
+            &mut self.strangers,
+            counters.strangers,
+            "Iq from addresses that are no controller's was ignored",
+        );
+        grown(
+            &mut self.unprotected,
+            counters.unprotected,
+            "Iq without TLS was ignored: iq.protected_by is \"tls\"",
+        );
+        grown(
+            &mut self.over_rate,
+            counters.over_rate,
+            "more Iq messages than limits.rates.iq_messages_per_second: ignored",
+        );
+    }
 }
 
 fn millis(now: Now) -> u64 {

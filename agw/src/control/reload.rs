@@ -29,7 +29,7 @@ impl Control {
         if let Some(logs) = &self.logs {
             logs.set_level(running.log.level);
         }
-        self.rate.set(running.limits.rates.iq_messages_per_second);
+        self.iq.set_messages_per_second(running.limits.rates.iq_messages_per_second);
         drop(running);
         let applied: Vec<&String> = changed.iter().filter(|key| !waiting.contains(key)).collect();
         tracing::info!(?applied, "the configuration was reloaded");

@@ -1,10 +1,10 @@
 //! From a configuration to a gateway that can run: sockets bound, workers started, the H.248 machine told who it is.
 
-use super::bucket::Bucket;
+use super::connections::Connections;
+use super::endpoints::{Addresses, Bound};
 use super::notify::Systemd;
-use super::tcp::Connections;
 use super::traces::Traces;
-use super::{Control, End, MAX_DATAGRAM_BYTES};
+use super::{Control, End, Ignored, MAX_DATAGRAM_BYTES};
 use crate::admin::ask::{Asker, Question, channel};
 use crate::admin::routes::AdminPages;
 use crate::config::load::Source;
@@ -16,28 +16,26 @@ use crate::logging::Logs;
 use crate::runtime::WorkerWatch;
 use crate::shared::Health;
 use agw_core::model::RealmName;
-use agw_iq::MediaGateway;
 use agw_iq::ast::{Mid, Name, Profile};
 use agw_iq::config::{Controller, ControllerTransport, IqConfig};
 use agw_iq::package::diffserv::{DscpForm, Radix};
 use agw_iq::package::realm::Realms;
 use agw_iq::text::Style;
-use socket2::SockRef;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use agw_iq::{Form, MediaGateway};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use zeroize::Zeroizing;
 
-/// What Iq's UDP socket may hold for us while we are busy; the system may give less.
-const IQ_RECEIVE_BYTES: usize = 4 << 20;
-
 /// A gateway whose sockets are bound and whose workers run; Iq is obeyed once [`Gateway::run`] is called.
 #[derive(Debug)]
 pub struct Gateway {
-    /// Where Iq listens, over UDP and TCP.
+    /// Where Iq listens first of all: its name in messages, and where the demo speaks to it.
     pub iq: SocketAddr,
+    /// Everywhere that Iq listens.
+    pub addresses: Addresses,
     /// To ask control.
     pub asker: Asker,
     /// The workers.
@@ -47,8 +45,7 @@ pub struct Gateway {
     /// The running configuration.
     pub config: Arc<Mutex<Config>>,
     engine: Engine,
-    udp: UdpSocket,
-    listener: TcpListener,
+    bound: Bound,
     questions: mpsc::Receiver<Question>,
 }
 
@@ -57,46 +54,31 @@ pub struct Gateway {
 /// # Errors
 /// What this host does not allow, in words that name the key.
 pub fn build(config: Config, pin: bool) -> Result<Gateway, Failure> {
-    let Some(text) = config.iq.text.0 else {
-        return Err(Failure::Failed("iq.text: nowhere to listen".to_owned()));
+    let bound = Bound::bind(&config.iq)?;
+    let addresses = bound.addresses;
+    let Some(iq) = primary(&config, &addresses) else {
+        return Err(Failure::Failed("iq: nowhere to listen".to_owned()));
     };
-    let (udp, listener, iq) =
-        listen(text).map_err(|e| Failure::because(format!("iq.text = \"{text}\""), e))?;
     let engine = engine::start(&config, pin)?;
     let (asker, questions) = channel();
     Ok(Gateway {
         iq,
+        addresses,
         asker,
         watches: engine.workers.watches().to_vec(),
         health: Arc::new(Health::new(!config.iq.controllers.is_empty())),
         config: Arc::new(Mutex::new(config)),
         engine,
-        udp,
-        listener,
+        bound,
         questions,
     })
 }
 
-/// UDP and TCP on one port number; with port 0 one that is free for both.
-fn listen(address: SocketAddr) -> std::io::Result<(UdpSocket, TcpListener, SocketAddr)> {
-    /// A port that is free for UDP is seldom taken for TCP.
-    const TRIES: usize = 20;
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let udp = UdpSocket::bind(address)?;
-        let bound = udp.local_addr()?;
-        match TcpListener::bind(bound) {
-            Ok(listener) => {
-                let _ = SockRef::from(&udp).set_recv_buffer_size(IQ_RECEIVE_BYTES);
-                udp.set_nonblocking(true)?;
-                listener.set_nonblocking(true)?;
-                return Ok((udp, listener, bound));
-            }
-            Err(error) if address.port() != 0 || tries == TRIES => return Err(error),
-            Err(_) => {}
-        }
-    }
+/// The address that the preferred controller's encoding listens on, else any.
+fn primary(config: &Config, addresses: &Addresses) -> Option<SocketAddr> {
+    let binary = config.iq.controllers.first().is_some_and(|first| first.encoding == Some(Encoding::Ber));
+    let (first, second) = if binary { (Form::Binary, Form::Text) } else { (Form::Text, Form::Binary) };
+    addresses.of(first).or(addresses.of(second))
 }
 
 impl Gateway {
@@ -129,13 +111,12 @@ impl Gateway {
         let config = self.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let began = Instant::now();
         let because = |e: std::io::Error| Failure::because("Iq", e);
-        let (connections, happenings) = Connections::new(self.iq);
+        let (connections, happenings) = Connections::new(self.iq.ip());
         let mut iq = MediaGateway::new(iq_config(&config, self.iq), Duration::ZERO, seed());
         iq.set_wall_clock(Duration::ZERO, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         let systemd = Systemd::new(process.is_some());
         let (source, logs) = process.map_or_else(Default::default, |(source, logs)| (source, Some(logs)));
         Ok(Control {
-            rate: Bucket::new(config.limits.rates.iq_messages_per_second, began),
             config: self.config,
             source,
             logs,
@@ -146,15 +127,13 @@ impl Gateway {
             ended: self.engine.ended,
             questions: self.questions,
             told: self.engine.told,
-            udp: tokio::net::UdpSocket::from_std(self.udp).map_err(because)?,
-            outbox: super::outbox::Outbox::default(),
-            listener: tokio::net::TcpListener::from_std(self.listener).map_err(because)?,
-            iq_address: self.iq,
+            endpoints: self.bound.serve().map_err(because)?,
+            addresses: self.addresses,
             connections,
             happenings,
             buffer: Zeroizing::new(vec![0; MAX_DATAGRAM_BYTES]),
             began,
-            ignored_rate: 0,
+            ignored: Ignored::default(),
             traces: Traces::default(),
             reads: super::reads::Reads::default(),
             systemd,
@@ -220,6 +199,7 @@ fn iq_config(config: &Config, address: SocketAddr) -> IqConfig {
     };
     made.allow_unprotected_keys = iq.allow_unprotected_keys;
     made.root.max_contexts = config.limits.contexts;
+    made.messages_per_second = config.limits.rates.iq_messages_per_second;
     made
 }
 

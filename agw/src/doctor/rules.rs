@@ -195,9 +195,10 @@ fn listeners(config: &Config, host: &dyn Host) -> Vec<Finding> {
             }
         });
     };
-    if let Some(text) = config.iq.text.0 {
-        ask("iq.text", text, "UDP", host.bind_udp(text));
-        ask("iq.text", text, "TCP", host.bind_tcp(text));
+    for (key, listen) in [("iq.text", config.iq.text), ("iq.binary", config.iq.binary)] {
+        let Some(address) = listen.0 else { continue };
+        ask(key, address, "UDP", host.bind_udp(address));
+        ask(key, address, "TCP", host.bind_tcp(address));
     }
     if let Some(admin) = config.admin.listen.0 {
         ask("admin.listen", admin, "TCP", host.bind_tcp(admin));
@@ -227,7 +228,7 @@ fn rights(config: &Config, host: &dyn Host) -> Finding {
     let capabilities = u64::from_str_radix(line("CapEff:"), 16).unwrap_or(0);
     let lowest = number(host, "/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap_or(1024);
     let low = config.realm.values().any(|r| u64::from(r.ports.first) < lowest)
-        || [config.iq.text, config.admin.listen]
+        || [config.iq.text, config.iq.binary, config.admin.listen]
             .iter()
             .any(|l| l.0.is_some_and(|a| u64::from(a.port()) < lowest && a.port() != 0));
     if low && capabilities & NET_BIND_SERVICE == 0 {

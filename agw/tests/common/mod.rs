@@ -4,6 +4,7 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
@@ -42,6 +43,8 @@ pub fn agw(arguments: &[&str]) -> Output {
 pub struct Gateway {
     child: Child,
     pub iq: SocketAddr,
+    /// Where Iq listens, by the names of the configuration.
+    pub listening: BTreeMap<String, SocketAddr>,
     pub admin: SocketAddr,
     /// Log lines, as JSON.
     log: Arc<Mutex<Vec<Value>>>,
@@ -65,6 +68,7 @@ impl Gateway {
         command.arg("run").args(arguments).args(["--log-format", "json"]);
         let own = [
             "iq.text=127.0.0.1:0".to_owned(),
+            "iq.binary=127.0.0.1:0".to_owned(),
             "admin.listen=127.0.0.1:0".to_owned(),
             "workers=1".to_owned(),
             format!("realm.access.addresses=[\"{access}\"]"),
@@ -83,9 +87,13 @@ impl Gateway {
             }
         });
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut gateway = Self { child, iq: nowhere, admin: nowhere, log };
+        let mut gateway = Self { child, iq: nowhere, admin: nowhere, listening: BTreeMap::new(), log };
         let up = gateway.logged("the gateway is up");
         gateway.iq = up["iq"].as_str().unwrap().parse().unwrap();
+        for listening in up["listening"].as_str().unwrap().split(", ") {
+            let (name, address) = listening.split_once(' ').unwrap();
+            gateway.listening.insert(name.to_owned(), address.parse().unwrap());
+        }
         gateway.admin = up["admin"].as_str().unwrap().parse().unwrap();
         gateway
     }

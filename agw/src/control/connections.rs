@@ -5,7 +5,7 @@ use agw_iq::ConnectionRequest;
 use agw_iq::transport::{ConnectionId, MessageBytes};
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -52,11 +52,11 @@ pub(super) struct Connections {
     open: HashMap<ConnectionId, Connection>,
     happenings: mpsc::Sender<Happening>,
     /// Where connections that we open come from.
-    from: SocketAddr,
+    from: IpAddr,
 }
 
 impl Connections {
-    pub(super) fn new(from: SocketAddr) -> (Self, mpsc::Receiver<Happening>) {
+    pub(super) fn new(from: IpAddr) -> (Self, mpsc::Receiver<Happening>) {
         let (happenings, receiver) = mpsc::channel(MAX_WAITING_READS);
         (Self { last_id: 0, open: HashMap::new(), happenings, from }, receiver)
     }
@@ -124,11 +124,11 @@ impl Connections {
     }
 }
 
-async fn connect(from: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
+async fn connect(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket =
         if to.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
-    if !from.ip().is_unspecified() {
-        socket.bind(SocketAddr::new(from.ip(), 0))?;
+    if !from.is_unspecified() {
+        socket.bind(SocketAddr::new(from, 0))?;
     }
     socket.connect(to).await
 }
