@@ -275,6 +275,9 @@ impl Executor {
             let before = current.and_then(|termination| termination.streams.get(&stream));
             let parms = described.get(&stream).copied().unwrap_or(&nothing);
             let changed = merge(before, parms, latches.get(&stream).copied(), &rules)?;
+            if before.is_none() {
+                self.refuse_realm_out(changed.spec.realm.as_ref())?;
+            }
             streams.insert(stream, changed);
         }
         let exists = |stream: u16| {

@@ -84,7 +84,7 @@ impl Executor {
             self.view.termination(id).ok_or_else(|| ErrorDescriptor::new(ErrorCode::UNKNOWN_TERMINATION))?;
         let mut returned = Vec::new();
         for item in &audit.items {
-            if let Some(descriptor) = value_of(termination, item)? {
+            if let Some(descriptor) = value_of(termination, self.state_of(termination), item)? {
                 returned.push(descriptor);
             }
         }
@@ -297,15 +297,19 @@ fn one_package(wanted: &PackageVersion) -> Result<AuditReturn, ErrorDescriptor> 
 }
 
 /// One item of an audit; `None` for statistics, which come later.
-fn value_of(termination: &Termination, item: &AuditItem) -> Result<Option<AuditReturn>, ErrorDescriptor> {
+fn value_of(
+    termination: &Termination,
+    service: ServiceState,
+    item: &AuditItem,
+) -> Result<Option<AuditReturn>, ErrorDescriptor> {
     Ok(Some(match item {
         AuditItem::Descriptor(DescriptorKind::Statistics) | AuditItem::Statistic(_) => return Ok(None),
-        AuditItem::Descriptor(DescriptorKind::Media) => AuditReturn::Media(media_of(termination)),
+        AuditItem::Descriptor(DescriptorKind::Media) => AuditReturn::Media(media_of(termination, service)),
         AuditItem::Descriptor(DescriptorKind::Packages) => packages(),
         AuditItem::Descriptor(DescriptorKind::Events) => all_events(termination.events.as_ref()),
         // Signals here are brief: none is ever active.
         AuditItem::Descriptor(kind) => AuditReturn::Empty(*kind),
-        AuditItem::Media(items) => AuditReturn::Media(some_media_of(termination, items)?),
+        AuditItem::Media(items) => AuditReturn::Media(some_media_of(termination, service, items)?),
         AuditItem::Event { event, request } => one_event(termination.events.as_ref(), event, *request)?,
         AuditItem::Signal { signal, .. } => {
             package::signal(signal)?;
@@ -343,9 +347,9 @@ fn one_event(
     Ok(found.map_or(AuditReturn::Empty(DescriptorKind::Events), AuditReturn::Events))
 }
 
-fn media_of(termination: &Termination) -> MediaDescriptor {
+fn media_of(termination: &Termination, service: ServiceState) -> MediaDescriptor {
     let state = TerminationStateDescriptor {
-        service_state: Some(ServiceState::InService),
+        service_state: Some(service),
         event_buffer_control: Some(EventBufferControl::Off),
         properties: Vec::new(),
     };
@@ -369,6 +373,7 @@ fn media_of(termination: &Termination) -> MediaDescriptor {
 /// Single properties of Media, gathered by stream.
 fn some_media_of(
     termination: &Termination,
+    service: ServiceState,
     items: &[MediaAudit],
 ) -> Result<MediaDescriptor, ErrorDescriptor> {
     let mut state = None;
@@ -379,7 +384,7 @@ fn some_media_of(
                 let state = state.get_or_insert_with(TerminationStateDescriptor::default);
                 match wanted {
                     TerminationStateAudit::ServiceState => {
-                        state.service_state = Some(ServiceState::InService);
+                        state.service_state = Some(service);
                     }
                     TerminationStateAudit::EventBufferControl => {
                         state.event_buffer_control = Some(EventBufferControl::Off);

@@ -15,10 +15,12 @@ mod media;
 mod names;
 mod refusal;
 mod root_events;
+mod service;
 mod stream;
 mod view;
 
 pub(crate) use events::Notification;
+pub use service::Outage;
 
 use crate::ast::*;
 use crate::config::IqConfig;
@@ -226,6 +228,7 @@ pub(crate) struct Executor {
     view: View,
     clocks: events::Clocks,
     root_events: root_events::RootEvents,
+    service: service::Service,
 }
 
 impl Executor {
@@ -240,6 +243,7 @@ impl Executor {
             view: View::default(),
             clocks: events::Clocks::default(),
             root_events: root_events::RootEvents::default(),
+            service: service::Service::default(),
         }
     }
 

@@ -7,6 +7,7 @@
 
 mod messages;
 mod requests;
+mod service;
 mod waiting;
 
 use crate::apply::{Execution, Executor};
@@ -104,6 +105,8 @@ pub struct MediaGateway {
     connections: BTreeMap<ConnectionId, Connection>,
     /// Notify that could not be sent because nobody commands.
     unsent: VecDeque<crate::apply::Notification>,
+    /// What the controller knows of the realms.
+    announced: service::Announced,
     transmits: VecDeque<Transmit>,
     connection_requests: VecDeque<ConnectionRequest>,
     counters: Counters,
@@ -132,6 +135,7 @@ impl MediaGateway {
             clocks: BTreeSet::new(),
             connections: BTreeMap::new(),
             unsent: VecDeque::new(),
+            announced: service::Announced::default(),
             transmits: VecDeque::new(),
             connection_requests: VecDeque::new(),
             counters: Counters::default(),

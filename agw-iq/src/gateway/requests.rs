@@ -1,9 +1,10 @@
-//! What the gateway says of its own accord: ServiceChange and Notify.
+//! What the gateway says of its own accord: registration and Notify; other ServiceChanges are in `service`.
 //!
 //! Both are repeated until answered. When nobody answers, the association is lost: the controller is looked for anew, and what was to
 //! be notified waits for whoever commands then (H.248.1 section 11.5).
 
 use super::messages::Manner;
+use super::service::root_service_change;
 use super::*;
 use crate::apply::Notification;
 use crate::association::{VERSION, Want};
@@ -12,6 +13,7 @@ use crate::errors::ErrorCode;
 use crate::package::inactivity;
 use crate::text::Style;
 use crate::transaction::outbound::Expired;
+use agw_core::model::RealmName;
 use std::time::Duration;
 
 /// What a request of ours was for.
@@ -21,49 +23,13 @@ pub(super) enum Purpose {
     Registration,
     /// To say that we leave, for good or not.
     Farewell { for_good: bool },
+    /// To say that a realm is out of service, or back.
+    Realm(RealmName),
     /// To tell an event.
     Notify(Box<Notification>),
 }
 
 impl MediaGateway {
-    /// Says to the controller that the gateway leaves. Graceful: new contexts are refused from now on.
-    pub fn leave(&mut self, now: Now, farewell: Farewell) {
-        self.executor.draining = true;
-        let (method, delay, for_good) = match farewell {
-            Farewell::Graceful { delay_s } => (ServiceChangeMethod::Graceful, delay_s, false),
-            Farewell::Forced => (ServiceChangeMethod::Forced, None, true),
-        };
-        let mut request = ServiceChangeRequest::new(method, ErrorCode::TERMINATION_OUT_OF_SERVICE);
-        request.delay = delay;
-        self.say_farewell(now, request, for_good);
-    }
-
-    /// Takes a graceful farewell back.
-    pub fn stay(&mut self, now: Now) {
-        self.executor.draining = false;
-        let request = ServiceChangeRequest::new(ServiceChangeMethod::Restart, ErrorCode::CANCEL_GRACEFUL);
-        self.say_farewell(now, request, false);
-    }
-
-    /// Whether nothing is left to be said: nobody owes us an answer.
-    pub fn has_left(&self) -> bool {
-        self.executor.draining && self.outbound.is_empty()
-    }
-
-    fn say_farewell(&mut self, now: Now, mut request: ServiceChangeRequest, for_good: bool) {
-        if !self.association.is_registered() {
-            if for_good {
-                self.association.end();
-            }
-            return;
-        }
-        request.timestamp = self.timestamp(now);
-        if let Some((to, version, encoding)) = self.association.controller() {
-            let manner = Manner { peer: to, version, encoding };
-            self.ask(now, manner, root_service_change(request), Purpose::Farewell { for_good });
-        }
-    }
-
     /// Does what the association wants, as long as it wants something.
     pub(super) fn pursue(&mut self, now: Now) {
         while let Some(want) = self.association.poll(now) {
@@ -91,7 +57,7 @@ impl MediaGateway {
         }
     }
 
-    fn ask(&mut self, now: Now, manner: Manner, actions: Vec<ActionRequest>, purpose: Purpose) {
+    pub(super) fn ask(&mut self, now: Now, manner: Manner, actions: Vec<ActionRequest>, purpose: Purpose) {
         let id = self.outbound.take_id();
         let body = Body::Transactions(vec![Transaction::Request(TransactionRequest { id, actions })]);
         if let Some(bytes) = self.say(now, manner, body) {
@@ -185,6 +151,7 @@ impl MediaGateway {
                     self.association.end();
                 }
             }
+            Purpose::Realm(realm) => self.realm_answered(now, &realm),
             Purpose::Notify(notification) => self.after_notify(now, &notification, first_error(&reply.body)),
         }
     }
@@ -192,6 +159,7 @@ impl MediaGateway {
     fn registration_answered(&mut self, now: Now, body: &ReplyBody) {
         let result = service_change_result(body);
         if self.association.answered(now, &result, &mut self.random) {
+            self.announce_realms(now);
             for notification in std::mem::take(&mut self.unsent) {
                 if self.executor.is_current(&notification) {
                     self.notify(now, notification);
@@ -250,7 +218,7 @@ impl MediaGateway {
                 self.pursue(now);
             }
             Purpose::Farewell { for_good: true } => self.association.end(),
-            Purpose::Farewell { for_good: false } => self.lose(now),
+            Purpose::Farewell { for_good: false } | Purpose::Realm(_) => self.lose(now),
             Purpose::Notify(notification) if self.association.in_laboratory() => {
                 self.counters.notifies_dropped += 1;
                 self.after_notify(now, &notification, None);
@@ -289,25 +257,15 @@ impl MediaGateway {
                 }
                 Purpose::Notify(notification) => self.keep(*notification),
                 Purpose::Farewell { for_good: true } => self.association.end(),
-                Purpose::Registration | Purpose::Farewell { for_good: false } => {}
+                Purpose::Registration | Purpose::Realm(_) | Purpose::Farewell { for_good: false } => {}
             }
         }
         self.pursue(now);
     }
 
-    fn timestamp(&self, now: Now) -> Option<TimeStamp> {
+    pub(super) fn timestamp(&self, now: Now) -> Option<TimeStamp> {
         self.utc_origin.map(|origin| time_stamp(origin + now))
     }
-}
-
-fn root_service_change(request: ServiceChangeRequest) -> Vec<ActionRequest> {
-    let command = CommandRequest::new(TerminationId::Root, Command::ServiceChange(Box::new(request)));
-    vec![ActionRequest {
-        context: ContextId::Null,
-        properties: ContextProperties::default(),
-        audit: None,
-        commands: vec![command],
-    }]
 }
 
 fn service_change_result(body: &ReplyBody) -> ServiceChangeResult {

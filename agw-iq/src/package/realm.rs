@@ -10,28 +10,42 @@ const MAX_INTERFACE_CHARS: usize = 32;
 
 /// The realms that the gateway has, in the order of the configuration.
 #[derive(Clone, Debug, Default)]
-pub struct Realms(Vec<RealmName>);
+pub struct Realms {
+    names: Vec<RealmName>,
+    default: Option<RealmName>,
+}
 
 impl Realms {
-    /// These realms.
+    /// These realms, none of which serves streams that name no realm.
     pub fn new(names: Vec<RealmName>) -> Self {
-        Self(names)
+        Self { names, default: None }
+    }
+
+    /// The same, with the one that serves streams that name no realm.
+    #[must_use]
+    pub fn with_default(self, default: Option<RealmName>) -> Self {
+        Self { default, ..self }
+    }
+
+    /// The realm of a stream that names none.
+    pub fn default_realm(&self) -> Option<&RealmName> {
+        self.default.as_ref()
     }
 
     /// Their names.
     pub fn iter(&self) -> impl Iterator<Item = &RealmName> {
-        self.0.iter()
+        self.names.iter()
     }
 
     /// The realm of this name: exactly so spelled, else but for case.
     pub fn named(&self, name: &str) -> Option<&RealmName> {
-        let exact = self.0.iter().find(|realm| realm.as_str() == name);
-        exact.or_else(|| self.0.iter().find(|realm| realm.as_str().eq_ignore_ascii_case(name)))
+        let exact = self.names.iter().find(|realm| realm.as_str() == name);
+        exact.or_else(|| self.names.iter().find(|realm| realm.as_str().eq_ignore_ascii_case(name)))
     }
 
     /// The realm that an interface field stands for.
     pub fn of_interface(&self, interface: &str) -> Option<&RealmName> {
-        self.0.iter().find(|realm| self.interface(realm).eq_ignore_ascii_case(interface))
+        self.names.iter().find(|realm| self.interface(realm).eq_ignore_ascii_case(interface))
     }
 
     /// The interface field that stands for a realm.
@@ -40,7 +54,7 @@ impl Realms {
         if name.len() <= MAX_INTERFACE_CHARS && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             return name.to_owned();
         }
-        let at = self.0.iter().position(|known| known == realm).unwrap_or(self.0.len());
+        let at = self.names.iter().position(|known| known == realm).unwrap_or(self.names.len());
         format!("r{at}")
     }
 }

@@ -47,13 +47,14 @@ fn id_of(message: &str) -> &str {
     message.split("T=").nth(1).and_then(|rest| rest.split('{').next()).expect("a request")
 }
 
-/// Lets the gateway register with this controller.
-pub fn register(lab: &mut Lab, controller: SocketAddr) {
+/// Lets the gateway register with this controller; what it then says.
+pub fn register(lab: &mut Lab, controller: SocketAddr) -> Vec<(agw_iq::transport::Peer, String)> {
     let (to, text) = next(lab);
     assert_eq!(to, controller);
     let reply = format!("!/2 <mgc.test> P={}{{C=-{{SC=ROOT{{SV{{V=2}}}}}}}}", id_of(&text));
-    lab.exchange_from(controller, &reply);
+    let sent = lab.exchange_from(controller, &reply);
     assert!(lab.iq.is_ready());
+    sent
 }
 
 #[test]

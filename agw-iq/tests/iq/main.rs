@@ -10,6 +10,7 @@ mod lab;
 mod model;
 mod notify;
 mod random;
+mod realms;
 mod root;
 mod secrets;
 mod transactions;

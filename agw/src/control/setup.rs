@@ -183,7 +183,9 @@ fn iq_config(config: &Config, address: SocketAddr) -> IqConfig {
     made.controllers = controllers.collect();
     made.profile = profile;
     made.style = usual;
-    made.realms = Realms::new(realms);
+    let default =
+        config.realm.iter().find(|(_, realm)| realm.default).and_then(|(name, _)| RealmName::new(name));
+    made.realms = Realms::new(realms).with_default(default);
     made.dscp = DscpForm {
         mirrored: iq.dscp_bit_mirroring,
         radix: match iq.dscp_radix {
