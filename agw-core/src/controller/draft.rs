@@ -98,7 +98,13 @@ pub(super) fn joinable(one: Transport, other: Transport) -> bool {
 }
 
 fn check_values(asked: &Asked) -> Result<(), Refusal> {
-    if asked.dscp > MAX_DSCP { Err(Refusal::NotImplemented("a DSCP above 63")) } else { Ok(()) }
+    if asked.dscp > MAX_DSCP {
+        return Err(Refusal::NotImplemented("a DSCP above 63"));
+    }
+    if asked.filter.addresses.is_too_long() || asked.filter.ports.is_too_long() {
+        return Err(Refusal::NotImplemented("a source filter of more than 16 entries"));
+    }
+    Ok(())
 }
 
 /// The family of our address: the one that is named, or that of the local address that is named, or the peer's, or what there is.

@@ -3,11 +3,12 @@
 //!
 //! Where the controller says nothing of sources, we are stricter than H.248 has to be, so that a stranger's packets change nothing: a
 //! stream whose packets authenticate is open to any source, every other stream only to the address that it sends to. A filter
-//! (H.248.43) that names addresses takes the place of that rule until an address has been learned. RTCP passes the gate in every mode but Inactive and
+//! (H.248.43) that names addresses takes the place of that rule until an address has been learned; one that follows the peer binds authentic
+//! packets too, but not while the address is still to be learned, since nobody knows it then. RTCP passes the gate in every mode but Inactive and
 //! Loopback, because endpoints go on reporting while media is held (RFC 3264 section 5.1).
 
 use super::latch::Latch;
-use crate::model::{Mode, SourceFilter};
+use crate::model::{Mode, SourceFilter, SourceRule};
 use std::net::SocketAddr;
 
 /// Whether the gate lets a packet from the peer into the context. In Loopback it enters, and leaves where it came from.
@@ -47,9 +48,18 @@ pub(super) fn source_accepted(
     authenticates: bool,
     source: SocketAddr,
 ) -> bool {
-    if !filter.address.is_none_or(|mask| mask.contains(source.ip()))
-        || !filter.ports.is_none_or(|range| range.contains(source.port()))
-    {
+    let peer = latch.learned().or(signalled);
+    let address_fits = match &filter.addresses {
+        SourceRule::Any => true,
+        SourceRule::Peer => latch.is_armed() || peer.is_some_and(|peer| peer.ip() == source.ip()),
+        SourceRule::Listed(masks) => masks.iter().any(|mask| mask.contains(source.ip())),
+    };
+    let port_fits = match &filter.ports {
+        SourceRule::Any => true,
+        SourceRule::Peer => latch.is_armed() || peer.is_some_and(|peer| peer.port() == source.port()),
+        SourceRule::Listed(ranges) => ranges.iter().any(|range| range.contains(source.port())),
+    };
+    if !(address_fits && port_fits) {
         return false;
     }
     if authenticates || latch.is_armed() {
@@ -57,8 +67,8 @@ pub(super) fn source_accepted(
     }
     match (latch.learned(), signalled) {
         (Some(learned), _) => source == learned,
-        (None, _) if filter.address.is_some() => true,
-        (None, Some(remote)) if filter.ports.is_some() => source.ip() == remote.ip(),
+        (None, _) if filter.addresses != SourceRule::Any => true,
+        (None, Some(remote)) if filter.ports != SourceRule::Any => source.ip() == remote.ip(),
         (None, Some(remote)) => source == remote,
         (None, None) => false,
     }
@@ -104,13 +114,44 @@ mod tests {
         let near: SocketAddr = "192.0.2.9:5".parse().unwrap();
         let far: SocketAddr = "198.51.100.1:1000".parse().unwrap();
         let latch = Latch::default();
-        let address =
-            SourceFilter { address: AddressMask::new("192.0.2.0".parse().unwrap(), 24), ports: None };
+        let mask = |address: &str, bits| AddressMask::new(address.parse().unwrap(), bits).unwrap();
+        let masks = [mask("203.0.113.0", 25), mask("192.0.2.0", 24), mask("2001:db8::", 32)];
+        let address = SourceFilter { addresses: SourceRule::listed(masks), ..SourceFilter::default() };
         assert!(source_accepted(&address, &latch, Some(remote), false, near));
         assert!(!source_accepted(&address, &latch, Some(remote), true, far), "even if it would authenticate");
-        let ports = SourceFilter { address: None, ports: PortRange::new(1000, 1010) };
-        assert!(source_accepted(&ports, &latch, Some(remote), false, "192.0.2.1:1010".parse().unwrap()));
+        let fifth: SocketAddr = "[2001:db8:5::1]:1".parse().unwrap();
+        assert!(source_accepted(&address, &latch, Some(remote), true, fifth), "any of them");
+        let ranges = [PortRange::new(7, 7).unwrap(), PortRange::new(1000, 1010).unwrap()];
+        let ports = SourceFilter { ports: SourceRule::listed(ranges), ..SourceFilter::default() };
+        for (port, heard) in [(7, true), (8, false), (999, false), (1000, true), (1010, true), (1011, false)]
+        {
+            let source = SocketAddr::new(remote.ip(), port);
+            assert_eq!(source_accepted(&ports, &latch, Some(remote), false, source), heard, "{port}");
+        }
         assert!(!source_accepted(&ports, &latch, Some(remote), false, far));
+    }
+
+    #[test]
+    fn a_filter_by_the_peer_follows_what_is_learned() {
+        let [remote, real, same_host]: [SocketAddr; 3] =
+            ["10.0.0.1:1000", "192.0.2.1:2000", "192.0.2.1:2001"].map(|address| address.parse().unwrap());
+        let address = SourceFilter { addresses: SourceRule::Peer, ..SourceFilter::default() };
+        let ports = SourceFilter { ports: SourceRule::Peer, ..SourceFilter::default() };
+        let mut latch = Latch::default();
+        assert!(source_accepted(&address, &latch, Some(remote), true, remote));
+        assert!(
+            !source_accepted(&address, &latch, Some(remote), true, real),
+            "authentic, and from elsewhere"
+        );
+        assert!(!source_accepted(&address, &latch, None, true, real), "nobody is the peer yet");
+        latch.install(Latching::Once);
+        assert!(source_accepted(&address, &latch, Some(remote), true, real), "to be learned");
+        latch.learn(real);
+        assert!(source_accepted(&address, &latch, Some(remote), true, same_host));
+        assert!(!source_accepted(&ports, &latch, Some(remote), true, same_host));
+        assert!(!source_accepted(&address, &latch, Some(remote), true, remote), "not any more");
+        latch.install(Latching::Again);
+        assert!(source_accepted(&address, &latch, Some(remote), true, remote), "to be learned anew");
     }
 
     #[test]

@@ -19,5 +19,7 @@ pub use media::{Component, RtcpPorts, Transport};
 pub use policing::{PeakRate, Policing, SustainedRate};
 pub use security::{CryptoAttribute, Direction, Security};
 pub use statistics::StreamStatistics;
-pub use stream::{LatchAction, Mode, Remote, SourceFilter, StreamId, StreamSpec};
+pub use stream::{
+    LatchAction, MAX_FILTER_ENTRIES, Mode, Remote, SourceFilter, SourceRule, StreamId, StreamSpec,
+};
 pub use termination::{LocalStream, TerminationId, TerminationView};

@@ -48,13 +48,40 @@ pub struct Remote {
     pub rtcp: Option<SocketAddr>,
 }
 
-/// Which sources are listened to (H.248.43). Nothing set: any source, as far as latching allows.
+/// The most masks, and the most ranges, of one [`SourceFilter`]: each packet from elsewhere is held against all of them.
+pub const MAX_FILTER_ENTRIES: usize = 16;
+
+/// One half of a [`SourceFilter`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SourceRule<T> {
+    /// Not filtered.
+    #[default]
+    Any,
+    /// Only where our packets go: what was learned of the peer, else what [`Remote`] says, RTP and RTCP each by its own.
+    Peer,
+    /// Only these, at most [`MAX_FILTER_ENTRIES`].
+    Listed(Box<[T]>),
+}
+
+impl<T> SourceRule<T> {
+    /// Only these.
+    pub fn listed(entries: impl IntoIterator<Item = T>) -> Self {
+        Self::Listed(entries.into_iter().collect())
+    }
+
+    /// Whether there are more entries than there may be.
+    pub fn is_too_long(&self) -> bool {
+        matches!(self, Self::Listed(entries) if entries.len() > MAX_FILTER_ENTRIES)
+    }
+}
+
+/// Which sources are listened to (H.248.43), besides what latching allows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceFilter {
-    /// `gm/saf` and `gm/sam`. `saf` ON without a mask is the address of [`Remote`].
-    pub address: Option<AddressMask>,
-    /// `gm/spf` and `gm/spr`. `spf` ON without a range is the port of [`Remote`].
-    pub ports: Option<PortRange>,
+    /// `gm/saf`, with `gm/sam` where masks are given.
+    pub addresses: SourceRule<AddressMask>,
+    /// `gm/spf`, with `gm/spr` where ranges are given.
+    pub ports: SourceRule<PortRange>,
 }
 
 /// What a command asks of latching (H.248.37). It is an action: it is not kept with the specification.

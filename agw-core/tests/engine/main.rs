@@ -49,6 +49,7 @@ on_every_ground! {
         a_plain_stream_learns_from_the_first_packet_that_looks_right,
         relatching_moves_the_stream_once,
         a_filter_shuts_out_even_those_who_authenticate,
+        a_latched_secure_stream_can_be_held_to_its_peer,
         garbage_is_counted_and_goes_nowhere,
         a_missing_key_passes_nothing,
         rtp_without_room_for_another_source_is_refused,

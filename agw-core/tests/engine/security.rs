@@ -5,7 +5,7 @@ use super::rig::{OUR_KEY, PEER_KEY, Rig, drain, protect, receiver, rtp, sender, 
 use agw_core::command::Observation;
 use agw_core::command::order::Latching;
 use agw_core::command::order::Treatment::{Plain, Relay, Secure};
-use agw_core::model::{AddressMask, Component, Family, Leg, SourceFilter};
+use agw_core::model::{AddressMask, Component, Family, Leg, SourceRule};
 use agw_core::worker::stats::DropReason;
 use agw_srtp::Error;
 
@@ -227,7 +227,7 @@ pub(crate) fn relatching_moves_the_stream_once<G: Ground>(rig: &mut Rig<G>) {
 pub(crate) fn a_filter_shuts_out_even_those_who_authenticate<G: Ground>(rig: &mut Rig<G>) {
     let call = rig.call(Secure, Plain);
     let mask = AddressMask::exactly(call.ue.address().ip());
-    rig.change(call.access, |plan| plan.filter = SourceFilter { address: Some(mask), ports: None });
+    rig.change(call.access, |plan| plan.filter.addresses = SourceRule::listed([mask]));
     let elsewhere = rig.ground.host(Family::V4);
     let mut phone_out = sender(PEER_KEY);
     elsewhere.send(call.access.rtp, &protect(&mut phone_out, &rtp(1, 1, b"elsewhere")));
@@ -235,6 +235,28 @@ pub(crate) fn a_filter_shuts_out_even_those_who_authenticate<G: Ground>(rig: &mu
     rig.run();
     assert_eq!(drain(&call.far), [rtp(1, 2, b"home")]);
     assert_eq!(rig.dropped(Leg::Access, DropReason::Source), 1);
+    rig.check_sums();
+}
+
+pub(crate) fn a_latched_secure_stream_can_be_held_to_its_peer<G: Ground>(rig: &mut Rig<G>) {
+    let call = rig.call(Secure, Plain);
+    let behind_nat = rig.ground.host(Family::V4);
+    rig.change(call.access, |plan| {
+        plan.latching = Latching::Once;
+        plan.remote = [Some(behind_nat.address()), None];
+        (plan.filter.addresses, plan.filter.ports) = (SourceRule::Peer, SourceRule::Peer);
+    });
+    let mut phone_out = sender(PEER_KEY);
+    call.ue.send(call.access.rtp, &protect(&mut phone_out, &rtp(1, 1, b"learned")));
+    rig.run();
+    // Another with the right key, and what was signalled: neither is where the stream goes.
+    call.ue_rtcp.send(call.access.rtp, &protect(&mut phone_out, &rtp(1, 2, b"elsewhere")));
+    behind_nat.send(call.access.rtp, &protect(&mut phone_out, &rtp(1, 3, b"as signalled")));
+    call.ue.send(call.access.rtp, &protect(&mut phone_out, &rtp(1, 4, b"the peer")));
+    rig.run();
+    assert_eq!(drain(&call.far), [rtp(1, 1, b"learned"), rtp(1, 4, b"the peer")]);
+    assert_eq!(rig.dropped(Leg::Access, DropReason::Source), 2);
+    assert_eq!(rig.statistics(call.access).discarded, 2);
     rig.check_sums();
 }
 

@@ -4,6 +4,7 @@
 //! of later work are known by name and answered "not implemented", so that a controller hears the difference from a typing error.
 //! Remote's addresses must be addresses: names are not looked up. Errors carry the offending value, never a key (SRTP-12).
 
+use super::traffic::Bandwidths;
 use crate::ast::ErrorDescriptor;
 use crate::errors::ErrorCode;
 use crate::sdp::{self, Group, Media, Port, Rtcp, Sdp, SdpText};
@@ -55,6 +56,7 @@ pub(super) struct Terms {
     pub(super) rtcp: Option<Rtcp>,
     pub(super) crypto: Option<CryptoAttribute>,
     pub(super) clock_rate_hz: Option<u32>,
+    pub(super) bandwidths: Bandwidths,
 }
 
 impl Terms {
@@ -92,6 +94,7 @@ pub(super) fn terms(group: &Group) -> Result<Terms, ErrorDescriptor> {
         rtcp: media.rtcp().cloned(),
         crypto: crypto(media, transport)?,
         clock_rate_hz: clock_rate(media),
+        bandwidths: Bandwidths::of(group, media),
     })
 }
 

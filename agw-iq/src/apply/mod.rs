@@ -16,7 +16,9 @@ mod names;
 mod refusal;
 mod root_events;
 mod service;
+mod sources;
 mod stream;
+mod traffic;
 mod view;
 
 pub(crate) use events::Notification;

@@ -6,6 +6,8 @@
 //! that one was given is remembered, so that taking it away can be refused (SRTP-9).
 
 use super::media::{self, Terms, unsupported};
+use super::sources;
+use super::traffic::{self, Bandwidths};
 use crate::ast::{
     ErrorDescriptor, LocalControlDescriptor, ParmValue, PropertyParm, StreamMode, StreamParms, Value,
 };
@@ -13,8 +15,8 @@ use crate::errors::ErrorCode;
 use crate::package::{self, Kind, Place, diffserv::DscpForm, gate, realm::Realms};
 use crate::sdp::{Group, Port, SdpText};
 use agw_core::model::{
-    Family, LatchAction, LocalStream, Mode, PortRange, RealmName, Remote, RtcpPorts, SourceFilter,
-    StreamSpec, Transport,
+    Family, LatchAction, LocalStream, MAX_FILTER_ENTRIES, Mode, RealmName, Remote, RtcpPorts, StreamSpec,
+    Transport,
 };
 use std::net::SocketAddr;
 
@@ -32,10 +34,10 @@ pub(super) struct Stream {
     pub(super) spec: StreamSpec,
     /// What the model gave it.
     pub(super) given: Option<LocalStream>,
-    /// The peer's address is learned, so Remote's is no filter.
-    pub(super) latching: bool,
     pub(super) local_keyed: bool,
     pub(super) remote_keyed: bool,
+    local_bandwidths: Bandwidths,
+    remote_bandwidths: Bandwidths,
     local_mux: bool,
     remote_mux: bool,
     local_off: bool,
@@ -53,9 +55,10 @@ impl Stream {
             remote: None,
             spec: StreamSpec::new(transport),
             given: None,
-            latching: false,
             local_keyed: false,
             remote_keyed: false,
+            local_bandwidths: Bandwidths::default(),
+            remote_bandwidths: Bandwidths::default(),
             local_mux: false,
             remote_mux: false,
             local_off: false,
@@ -63,12 +66,26 @@ impl Stream {
         }
     }
 
-    fn property(&self, package: &str, item: &str) -> Option<&Value> {
+    pub(super) fn property(&self, package: &str, item: &str) -> Option<&Value> {
         let found = self.properties.iter().find(|property| property.name.is(package, item))?;
         found.value.single()
     }
 
-    fn is_on(&self, package: &str, item: &str) -> Option<bool> {
+    /// The values of a property that may have several; none where it was not set.
+    pub(super) fn values(&self, package: &str, item: &str) -> &[Value] {
+        match self
+            .properties
+            .iter()
+            .find(|property| property.name.is(package, item))
+            .map(|found| &found.value)
+        {
+            Some(ParmValue::One(value)) => std::slice::from_ref(value),
+            Some(ParmValue::All(values)) => values,
+            _ => &[],
+        }
+    }
+
+    pub(super) fn is_on(&self, package: &str, item: &str) -> Option<bool> {
         self.property(package, item).and_then(Value::as_bool)
     }
 }
@@ -127,9 +144,6 @@ pub(super) fn merge(
     let mut spec = stream.spec.clone();
     let local = take_local(&mut stream, &mut spec, local)?;
     take_remote(&mut stream, &mut spec, alternative(parms.remote.as_ref(), rules)?)?;
-    if let Some(action) = latch {
-        stream.latching = action != LatchAction::Off;
-    }
     derive(&mut spec, &stream, rules)?;
     spec.latch = latch;
     stream.spec = StreamSpec { security: Default::default(), latch: None, ..spec.clone() };
@@ -193,6 +207,12 @@ fn take_control(
             stream.properties.retain(|property| property.name != parm.name);
             continue;
         }
+        if let Some(values) = list(known, parm, rules)? {
+            let value = ParmValue::All(values);
+            stream.properties.retain(|property| property.name != parm.name);
+            stream.properties.push(PropertyParm { name: parm.name.clone(), value });
+            continue;
+        }
         let value =
             choose(known, &parm.value).ok_or_else(|| package::unsupported(&parm.name, &parm.value))?;
         meaning(&parm.name.package, known.name, &value, rules)
@@ -207,6 +227,28 @@ fn take_control(
         }
     }
     Ok(chosen_realm)
+}
+
+/// The values of a list-valued property that has several, each checked; `None` for what is one value or a choice.
+///
+/// # Errors
+/// 449 for a value that says nothing, or too many.
+fn list(
+    known: &package::Property,
+    parm: &PropertyParm,
+    rules: &Rules<'_>,
+) -> Result<Option<Vec<Value>>, ErrorDescriptor> {
+    let ParmValue::All(values) = &parm.value else { return Ok(None) };
+    if !known.list || values.len() < 2 {
+        return Ok(None);
+    }
+    let says = |value: &Value| {
+        known.kind.admits(value) && meaning(&parm.name.package, known.name, value, rules).is_some()
+    };
+    if values.len() > MAX_FILTER_ENTRIES || !values.iter().all(says) {
+        return Err(package::unsupported(&parm.name, &parm.value));
+    }
+    Ok(Some(values.clone()))
 }
 
 /// The value itself, or the first of those that are offered which the type admits.
@@ -231,6 +273,7 @@ fn meaning(package: &crate::ast::Name, item: &str, value: &Value, rules: &Rules<
         ("ds", "dscp") => rules.dscp.read(value).map(|_| ()),
         ("gm", "sam") => gate::address_mask(value.as_str()).map(|_| ()),
         ("gm", "spr") => gate::port_range(value.as_str()).map(|_| ()),
+        ("gm", "lsa") => value.as_str().parse::<std::net::IpAddr>().ok().map(|_| ()),
         ("ipdc", "realm") => rules.realms.named(value.as_str()).map(|_| ()),
         _ => Some(()),
     }
@@ -247,6 +290,7 @@ fn take_local(
         Description::TakenAway => {
             stream.local = None;
             stream.local_off = true;
+            stream.local_bandwidths = Bandwidths::default();
             Ok(None)
         }
         Description::Given(group, terms) => {
@@ -263,6 +307,7 @@ fn take_local(
             spec.local_address = terms.address;
             spec.local_port = terms.port.filter(|port| *port != 0);
             spec.clock_rate_hz = terms.clock_rate_hz;
+            stream.local_bandwidths = terms.bandwidths;
             spec.security.local = terms.crypto;
             Ok(Some(*group))
         }
@@ -280,6 +325,7 @@ fn take_remote(
             stream.remote = None;
             stream.remote_off = false;
             stream.remote_mux = false;
+            stream.remote_bandwidths = Bandwidths::default();
             spec.remote = None;
             Ok(())
         }
@@ -308,6 +354,7 @@ fn take_remote(
             stream.remote_keyed |= terms.crypto.is_some();
             stream.remote_off = terms.is_off();
             stream.remote_mux = terms.mux;
+            stream.remote_bandwidths = terms.bandwidths;
             spec.security.remote = terms.crypto;
             stream.remote = Some(media::kept(&group));
             Ok(())
@@ -370,7 +417,10 @@ fn derive(spec: &mut StreamSpec, stream: &Stream, rules: &Rules<'_>) -> Result<(
         Transport::Rtp { .. } if rtcp_off => RtcpPorts::None,
         Transport::Rtp { .. } => RtcpPorts::Pair,
     };
-    spec.filter = filter(stream, spec);
+    sources::take_explicit(spec, stream)?;
+    spec.filter = sources::filter(stream);
+    spec.policing =
+        traffic::policing(stream, stream.local_bandwidths, stream.remote_bandwidths, spec.family)?;
     Ok(())
 }
 
@@ -387,30 +437,6 @@ fn realm(stream: &Stream, rules: &Rules<'_>) -> Result<Option<RealmName>, ErrorD
             Ok(named.or(held).or(interface).cloned())
         }
     }
-}
-
-/// RLY-3, H.248.43: an explicit mask or range always holds; Remote's own address and port only while nothing is to be learned.
-fn filter(stream: &Stream, spec: &StreamSpec) -> SourceFilter {
-    let remote = spec.remote.filter(|_| !stream.latching);
-    let address = (stream.is_on("gm", "saf") == Some(true)).then(|| match stream.property("gm", "sam") {
-        Some(mask) => gate::address_mask(mask.as_str()),
-        None => remote.map(|remote| agw_core::model::AddressMask::exactly(remote.rtp.ip())),
-    });
-    let ports = (stream.is_on("gm", "spf") == Some(true)).then(|| match stream.property("gm", "spr") {
-        Some(range) => gate::port_range(range.as_str()),
-        None => remote.and_then(|remote| remote_ports(remote, spec.rtcp)),
-    });
-    SourceFilter { address: address.flatten(), ports: ports.flatten() }
-}
-
-/// The ports that Remote sends from: RTP's, and RTCP's where that is another.
-fn remote_ports(remote: Remote, rtcp: RtcpPorts) -> Option<PortRange> {
-    let rtp = remote.rtp.port();
-    let other = match rtcp {
-        RtcpPorts::Pair => remote.rtcp.map_or(rtp.saturating_add(1), |rtcp| rtcp.port()),
-        RtcpPorts::Mux | RtcpPorts::None => rtp,
-    };
-    PortRange::new(rtp.min(other), rtp.max(other))
 }
 
 /// The model's word for a mode. Both look from outside the context: SendOnly lets media out to the peer.

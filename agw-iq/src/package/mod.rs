@@ -82,6 +82,8 @@ pub struct Property {
     pub kind: Kind,
     /// The value where none was given.
     pub default: Option<&'static str>,
+    /// Whether it may have several values at once, as in `[a, b]`.
+    pub list: bool,
     /// Where it stands.
     pub place: Place,
     /// Whether the controller may set it.
@@ -372,7 +374,7 @@ mod tests {
 
     #[test]
     fn what_is_known_but_not_done_is_refused_by_its_kind() {
-        assert_eq!(code(property(&PkgdName::new("gm", "esas"))), 445);
+        assert_eq!(code(property(&PkgdName::new("nt", "jit"))), 445);
         assert_eq!(code(event(&PkgdName::new("nt", "netfail"))), 512);
         assert_eq!(code(signal(&PkgdName::new("tcpbcc", "EstBNC"))), 513);
     }

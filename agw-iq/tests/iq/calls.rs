@@ -226,13 +226,12 @@ fn properties_reach_the_model() {
     ));
     let spec = lab.model.spec(101, 1);
     assert_eq!((spec.mode, spec.dscp), (Mode::ReceiveOnly, Some(46)));
-    let mask = spec.filter.address.expect("a mask");
-    assert!(mask.contains([203, 0, 113, 99].into()) && !mask.contains([203, 0, 114, 1].into()));
-    assert_eq!(spec.filter.ports, PortRange::new(1000, 2000));
+    assert_eq!(spec.filter.addresses, SourceRule::listed(AddressMask::new([203, 0, 113, 0].into(), 24)));
+    assert_eq!(spec.filter.ports, SourceRule::listed(PortRange::new(1000, 2000)));
 }
 
 #[test]
-fn filters_without_values_take_remotes() {
+fn filters_without_values_follow_the_peer() {
     let mut lab = Lab::new();
     let stream = |signals: &str| {
         format!(
@@ -240,12 +239,11 @@ fn filters_without_values_take_remotes() {
         )
     };
     lab.ask(&stream(""));
-    let filter = &lab.model.spec(101, 1).filter;
-    assert_eq!(filter.address, Some(AddressMask::exactly([203, 0, 113, 7].into())));
-    assert_eq!(filter.ports, PortRange::new(5000, 5001), "RTP and RTCP");
-    // While the address is to be learned, Remote's is no filter.
+    let follow = SourceFilter { addresses: SourceRule::Peer, ports: SourceRule::Peer };
+    assert_eq!(lab.model.spec(101, 1).filter, follow);
+    // What is learned takes Remote's place as soon as there is something.
     lab.ask(&stream(",SG{ipnapt/latch{napt=LATCH}}"));
-    assert_eq!(lab.model.spec(102, 1).filter, SourceFilter::default());
+    assert_eq!(lab.model.spec(102, 1).filter, follow);
     assert_eq!(lab.model.spec(102, 1).latch, Some(LatchAction::Latch));
 }
 

@@ -35,7 +35,6 @@ const REFUSED: &[(&str, u16, &str)] = &[
     ("C=5001{MF=ip/1/access/101{MX=H221{ip/1/core/102}}}", 444, "Mux"),
     ("C=5001{MF=ip/1/access/101{DM=x{(1)}}}", 444, "DigitMap"),
     ("C=5001{MF=ip/1/access/101{EB{g/cause}}}", 444, "EventBuffer"),
-    ("C=5001{MF=ip/1/access/101{M{O{gm/esas=ON}}}}", 445, "gm/esas"),
     ("C=5001{MF=ip/1/access/101{M{O{nt/jit=4}}}}", 445, "nt/jit"),
     ("C=5001{MF=ip/1/access/101{E=1{hangterm/thb{foo=1}}}}", 446, "hangterm/thb foo"),
     ("C=5001{MF=ip/1/access/101{SG{ipnapt/latch{napt=OFF,foo=1}}}}", 446, "ipnapt/latch foo"),

@@ -80,7 +80,9 @@ a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJS
     );
     let access = lab.model.spec(101, 1);
     assert_eq!((access.dscp, access.latch), (Some(46), Some(LatchAction::Latch)));
-    assert_eq!(access.filter, SourceFilter::default(), "what is to be learned is not filtered by Remote");
+    assert_eq!((&access.filter.addresses, &access.filter.ports), (&SourceRule::Peer, &SourceRule::Peer));
+    let rate = SustainedRate { bytes_per_second: 10_000, burst_bytes: 1_500 };
+    assert_eq!(access.policing, Some(Policing::new(Some(rate), None, None)));
 
     let modify = "!/2 [127.0.0.1]:40000 T=1030{C=5001{MF=ip/1/access1/101{M{ST=1{O{MO=SR},R{
 v=0

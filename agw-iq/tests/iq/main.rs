@@ -13,5 +13,6 @@ mod random;
 mod realms;
 mod root;
 mod secrets;
+mod traffic;
 mod transactions;
 mod whole;

@@ -160,6 +160,39 @@ fn media_flows_both_ways_as_soon_as_the_reply_is_there() {
 }
 
 #[test]
+fn what_exceeds_the_rates_is_discarded_and_counted_and_the_rest_is_as_before() {
+    let mut gate = Gate::new();
+    let phone = gate.net.endpoint(([198, 51, 100, 1], 4000).into());
+    let far = gate.net.endpoint(([203, 0, 113, 1], 5000).into());
+    // 50 packets a second of 172 octets of RTP, 10 of tag and 28 of headers, and ten at once.
+    let policed = "O{MO=SR,tman/pol=ON,tman/sdr=10500,tman/mbs=2100}";
+    let reply = gate.ask(&call(&phone, &far).replacen("O{MO=SR}", policed, 1));
+    let access = given(&reply, 0);
+    let mut protect = OutboundSession::new(&session_key(REMOTE_KEY), &Policy::default()).unwrap();
+    let mut send_second = |gate: &mut Gate, from: u16| {
+        for sequence in from..from + 100 {
+            let plain = rtp(sequence);
+            let mut slot = plain.clone();
+            slot.resize(plain.len() + 64, 0);
+            let length = protect.protect_rtp(&mut slot, plain.len(), 0).unwrap();
+            phone.send(access, &slot[..length]);
+            gate.turns(10);
+        }
+        std::iter::from_fn(|| far.receive()).count()
+    };
+    assert_eq!(send_second(&mut gate, 0), 59, "a burst of 10, and 49 in 0.99 s");
+    let reply = gate.ask("C=*{AV=ip/*/access/*{AT{SA{rtp/pr},SA{rtp/pl},SA{gm/dp}}}}");
+    assert!(reply.contains("SA{rtp/pr=59,rtp/pl=0,gm/dp=41}"), "{reply}");
+    gate.ask("C=*{MF=ip/*/access/*{M{ST=1{O{tman/sdr=21000}}}}}");
+    // The bucket is as full as it was when the rate doubles, and has been leaking during the exchange.
+    assert_eq!(send_second(&mut gate, 100), 100);
+    gate.ask("C=*{MF=ip/*/access/*{M{ST=1{O{tman/pol=OFF}}}}}");
+    assert_eq!(send_second(&mut gate, 200), 100);
+    let reply = gate.ask("C=*{S=*}");
+    assert!(reply.contains("rtp/pr=259") && reply.contains("gm/dp=41"), "{reply}");
+}
+
+#[test]
 fn calls_come_and_go_and_leave_nothing() {
     let mut gate = Gate::new();
     let phone = gate.net.endpoint(([198, 51, 100, 1], 4000).into());

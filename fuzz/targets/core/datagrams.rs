@@ -419,8 +419,21 @@ fn policing(input: &mut Input<'_>) -> Policing {
 }
 
 fn filter(input: &mut Input<'_>) -> SourceFilter {
+    let shape = input.byte();
+    let masks: Vec<_> = (0..shape >> 4 & 3)
+        .filter_map(|_| AddressMask::new(address(input.one_of(&PEERS)).ip(), input.byte()))
+        .collect();
+    let ranges: Vec<_> = (0..shape >> 6).filter_map(|_| PortRange::new(input.word(), input.word())).collect();
     SourceFilter {
-        address: AddressMask::new(address(input.one_of(&PEERS)).ip(), input.byte()),
-        ports: PortRange::new(input.word(), input.word()),
+        addresses: match shape & 3 {
+            0 => SourceRule::Any,
+            1 => SourceRule::Peer,
+            _ => SourceRule::listed(masks),
+        },
+        ports: match shape >> 2 & 3 {
+            0 => SourceRule::Any,
+            1 => SourceRule::Peer,
+            _ => SourceRule::listed(ranges),
+        },
     }
 }

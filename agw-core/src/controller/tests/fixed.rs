@@ -31,10 +31,15 @@ fn what_is_not_fixed_takes_effect() {
     let context = bench.context();
     let termination = bench.add(context, spec("access", AVP)).id;
     bench.turn();
+    let rate = SustainedRate { bytes_per_second: 10_000, burst_bytes: 1_500 };
     let changed = StreamSpec {
         mode: Mode::ReceiveOnly,
         remote: remote("192.0.2.1:5000"),
-        filter: SourceFilter { ports: PortRange::new(5_000, 5_001), address: None },
+        filter: SourceFilter {
+            ports: SourceRule::listed(PortRange::new(5_000, 5_001)),
+            ..Default::default()
+        },
+        policing: Some(Policing::new(Some(rate), None, None)),
         clock_rate_hz: Some(16_000),
         dscp: Some(46),
         ..spec("access", Transport::Rtp { secure: false, feedback: true })
@@ -43,7 +48,7 @@ fn what_is_not_fixed_takes_effect() {
     let plan = bench.plan(termination);
     assert_eq!(plan.mode, Mode::ReceiveOnly);
     assert_eq!(plan.remote[0], Some("192.0.2.1:5000".parse().unwrap()));
-    assert_eq!(plan.filter, changed.filter);
+    assert_eq!((&plan.filter, plan.policing), (&changed.filter, changed.policing));
     assert_eq!(plan.clock_rate_hz, Some(16_000));
     assert!(bench.controller.opener().open.values().all(|open| open.dscp == 46));
 

@@ -21,30 +21,30 @@ pub const GM: Package = Package {
     version: 2,
     properties: &[
         local("saf", 0x0001, Kind::Boolean).default("OFF").provisional(),
-        local("sam", 0x0002, ADDRESS_TEXT).provisional(),
+        local("sam", 0x0002, ADDRESS_TEXT).provisional().list(),
         local("spf", 0x0003, Kind::Boolean).default("OFF").provisional(),
-        local("spr", 0x0004, Kind::Text(32)).provisional(),
-        local("esas", 0x0005, Kind::Boolean).provisional().support(Support::Absent),
-        local("lsa", 0x0006, ADDRESS_TEXT).provisional().support(Support::Absent),
-        local("esps", 0x0007, Kind::Boolean).provisional().support(Support::Absent),
-        local("lsp", 0x0008, MILLISECONDS).provisional().support(Support::Absent),
+        local("spr", 0x0004, Kind::Text(32)).provisional().list(),
+        local("esas", 0x0005, Kind::Boolean).default("OFF").provisional(),
+        local("lsa", 0x0006, ADDRESS_TEXT).provisional(),
+        local("esps", 0x0007, Kind::Boolean).default("OFF").provisional(),
+        local("lsp", 0x0008, PORT).provisional(),
         local("rsb", 0x0009, Kind::Boolean).default("ON").provisional(),
     ],
     statistics: &[Statistic { mark: Mark::Provisional, ..statistic("dp", 0x0001) }],
     ..PACKAGE
 };
 
-/// H.248.53. Kept and audited; the work that brings policing enforces it. The numbers are a guess.
+/// H.248.53. Rates in octets per second, the burst in octets, the tolerance in tenths of microseconds. The numbers are a guess.
 pub const TMAN: Package = Package {
     name: "tman",
     id: 0x008d,
     version: 1,
     properties: &[
-        local("pol", 0x0001, Kind::Boolean).default("OFF").provisional().support(Support::Stored),
-        local("pdr", 0x0002, RATE).provisional().support(Support::Stored),
-        local("dvt", 0x0003, RATE).provisional().support(Support::Stored),
-        local("sdr", 0x0004, RATE).provisional().support(Support::Stored),
-        local("mbs", 0x0005, RATE).provisional().support(Support::Stored),
+        local("pol", 0x0001, Kind::Boolean).default("OFF").provisional(),
+        local("pdr", 0x0002, RATE).provisional(),
+        local("dvt", 0x0003, RATE).provisional(),
+        local("sdr", 0x0004, RATE).provisional(),
+        local("mbs", 0x0005, RATE).provisional(),
     ],
     ..PACKAGE
 };

@@ -38,6 +38,7 @@ const fn local(name: &'static str, id: u16, kind: Kind) -> Property {
         id: Some(id),
         kind,
         default: None,
+        list: false,
         place: Place::LocalControl,
         writable: true,
         support: Support::Done,
@@ -56,6 +57,10 @@ impl Property {
 
     const fn provisional(self) -> Self {
         Self { mark: Mark::Provisional, ..self }
+    }
+
+    const fn list(self) -> Self {
+        Self { list: true, ..self }
     }
 
     const fn support(self, support: Support) -> Self {
@@ -84,7 +89,8 @@ const fn statistic(name: &'static str, id: u16) -> Statistic {
 }
 
 const MILLISECONDS: Kind = Kind::Integer { min: 0, max: u32::MAX as u64 };
-const RATE: Kind = Kind::Integer { min: 0, max: 100_000_000_000 };
+const RATE: Kind = Kind::Integer { min: 0, max: u32::MAX as u64 };
+const PORT: Kind = Kind::Integer { min: 1, max: u16::MAX as u64 };
 const ADDRESS_TEXT: Kind = Kind::Text(64);
 
 /// All packages, those that are realized first, in the order of their identifiers.
