@@ -63,7 +63,11 @@ impl Form {
 
 fn no_binary() -> crate::errors::SyntaxError {
     let code = crate::errors::ErrorCode::NOT_IMPLEMENTED;
-    crate::errors::SyntaxError { code, line: 1, column: 1, what: "the binary encoding".into() }
+    crate::errors::SyntaxError {
+        code,
+        place: crate::errors::Place::Octet(0),
+        what: "the binary encoding".into(),
+    }
 }
 
 impl Encoding {

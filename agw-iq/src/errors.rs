@@ -1,6 +1,6 @@
 //! What can be wrong with a message, in the codes of H.248.1.
 //!
-//! A syntax error names a place (line and column, both from 1) and a code; how far the parser got decides how it can be answered:
+//! A syntax error names a place (line and column of text, or the octet of a binary message) and a code; how far the parser got decides how it can be answered:
 //! a [`MessageError`] concerns the whole message, a [`TransactionError`] one transaction of an otherwise good message, so that it
 //! gets its own error reply while its neighbours are obeyed. Error texts repeat a short piece of the input, never a key.
 
@@ -129,16 +129,37 @@ impl fmt::Display for ErrorCode {
     }
 }
 
+/// Where in a message something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A token of a text message.
+    Line {
+        /// From 1.
+        line: u32,
+        /// In octets, from 1.
+        column: u32,
+    },
+    /// An element of a binary message: how many octets stand before its tag.
+    Octet(usize),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Line { line, column } => write!(f, "line {line}, column {column}"),
+            Place::Octet(at) => write!(f, "octet {at}"),
+        }
+    }
+}
+
 /// A place in the message where the grammar was left, and the code that says so.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}, column {column}: {what}")]
+#[error("{place}: {what}")]
 pub struct SyntaxError {
     /// The code for the error reply.
     pub code: ErrorCode,
-    /// Line of the offending token, from 1.
-    pub line: u32,
-    /// Column of the offending token in octets, from 1.
-    pub column: u32,
+    /// Where the offending token or element stands.
+    pub place: Place,
     /// What was expected and what stood there instead. Holds no quotation mark, so it fits an Error descriptor, and no key.
     pub what: Cow<'static, str>,
 }
@@ -205,8 +226,7 @@ mod tests {
     fn an_error_text_fits_a_quoted_string() {
         let error = SyntaxError {
             code: ErrorCode::SYNTAX_IN_COMMAND,
-            line: 3,
-            column: 7,
+            place: Place::Line { line: 3, column: 7 },
             what: "found \"x\"".into(),
         };
         assert_eq!(error.text(), "line 3, column 7: found 'x'");

@@ -1,15 +1,18 @@
 //! H.248 for the Iq reference point: words in, commands out.
 //!
 //! The message tree in [`ast`] is the one meaning of a message, whichever encoding carried it. [`text`] turns the text encoding of
-//! H.248.1 Annex B into that tree and back, [`sdp`] reads and writes the session descriptions of Local and Remote, with the `$` and
-//! `-` that only gateway control knows, and [`errors`] says what was wrong in the words and codes of H.248.1. [`encoding`] says which encoding a message is in. [`package`] knows the packages by
-//! name, [`transaction`] executes each request once, [`transport`] frames and repeats messages. A [`MediaGateway`] is the gateway's end of
-//! Iq, a [`Client`] a small controller's. No part of it does I/O.
+//! H.248.1 Annex B into that tree and back, [`ber`] the binary one of Annex A, [`encoding`] says which of them a message is in. [`sdp`]
+//! reads and writes the session descriptions of Local and Remote, with the `$` and `-` that only gateway control knows, and [`errors`]
+//! says what was wrong in the words and codes of H.248.1. [`package`] knows the packages by name, [`transaction`] executes each request
+//! once, [`transport`] frames and repeats messages. A [`MediaGateway`] is the gateway's end of Iq, a [`Client`] a small controller's.
+//! No part of it does I/O.
 
 mod apply;
 mod association;
 pub mod ast;
+pub mod ber;
 pub mod client;
+pub mod codec;
 pub mod config;
 pub mod counters;
 pub mod encoding;

@@ -18,34 +18,11 @@ pub use lex::MAX_NESTING;
 pub use print::{Style, print};
 
 use crate::ast::Message;
-use crate::errors::{MessageError, SyntaxError, TransactionError};
+use crate::errors::{MessageError, SyntaxError};
 
-/// The longest message that is read, in octets: what TPKT and UDP can carry.
-pub const MAX_MESSAGE_BYTES: usize = 65_535;
-/// The most transactions in a message (TS 29.334 clause 5.10).
-pub const MAX_TRANSACTIONS: usize = 10;
-/// The most elements of any list: actions, commands, descriptors, streams, properties, values, acknowledgements.
-pub const MAX_ELEMENTS: usize = 256;
-/// The longest digit map, in characters.
-pub const MAX_DIGIT_MAP: usize = 2048;
-/// The highest protocol version that is read.
-pub const MAX_VERSION: u8 = 3;
-
-/// A message that was read, perhaps with holes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parsed {
-    /// The message with the transactions that keep the grammar.
-    pub message: Message,
-    /// The transactions that do not, in the order met.
-    pub errors: Vec<TransactionError>,
-}
-
-impl Parsed {
-    /// The message, if nothing had to be left out.
-    pub fn complete(mut self) -> Result<Message, TransactionError> {
-        if self.errors.is_empty() { Ok(self.message) } else { Err(self.errors.swap_remove(0)) }
-    }
-}
+pub use crate::codec::{
+    MAX_DIGIT_MAP, MAX_ELEMENTS, MAX_MESSAGE_BYTES, MAX_TRANSACTIONS, MAX_VERSION, Parsed,
+};
 
 /// Reads a message and keeps every transaction that can be read.
 pub fn parse(input: &[u8]) -> Result<Parsed, MessageError> {

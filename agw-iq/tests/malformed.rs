@@ -1,7 +1,7 @@
 //! Messages that break the grammar: which code, which line and column, and what is still known for the answer.
 
 use agw_iq::ast::{Body, ContextId, Mid, Transaction};
-use agw_iq::errors::{ErrorCode, MessageError, TransactionError, TransactionKind};
+use agw_iq::errors::{ErrorCode, MessageError, Place, TransactionError, TransactionKind};
 use agw_iq::text::{MAX_ELEMENTS, MAX_MESSAGE_BYTES, MAX_TRANSACTIONS, Parsed, parse};
 
 fn read(text: &str) -> Parsed {
@@ -54,7 +54,8 @@ fn a_message_that_is_broken_outside_its_transactions_is_refused_with_its_place()
     ];
     for (text, code, place) in cases {
         let error = refused(text).error;
-        assert_eq!((error.code, (error.line, error.column)), (ErrorCode(code), place), "{text}: {error}");
+        let place = Place::Line { line: place.0, column: place.1 };
+        assert_eq!((error.code, error.place), (ErrorCode(code), place), "{text}: {error}");
     }
 }
 
@@ -154,7 +155,8 @@ fn a_broken_transaction_says_where_and_with_which_code() {
     ];
     for (text, code, column) in cases {
         let error = broken(&format!("!/2 gw {text}")).error;
-        assert_eq!((error.code, error.line, error.column), (ErrorCode(code), 1, column), "{text}: {error}");
+        let place = Place::Line { line: 1, column };
+        assert_eq!((error.code, error.place), (ErrorCode(code), place), "{text}: {error}");
     }
 }
 

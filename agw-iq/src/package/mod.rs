@@ -150,6 +150,8 @@ pub struct Statistic {
     pub name: &'static str,
     /// The binary identifier; `None` where no source gives it.
     pub id: Option<u16>,
+    /// In the binary encoding a whole number of 32 bits and a fraction of 32 bits.
+    pub fraction: bool,
     /// What is done with it.
     pub support: Support,
     /// Whether its identifiers are verified.

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::token;
 use crate::ast::is_safe_char;
-use crate::errors::{ErrorCode, SyntaxError};
+use crate::errors::{ErrorCode, Place, SyntaxError};
 
 /// The most braces open at once; the grammar itself needs 14.
 pub const MAX_NESTING: usize = 16;
@@ -274,7 +274,7 @@ impl<'a> Lexer<'a> {
             }
             previous = *b;
         }
-        SyntaxError { code: fault.code, line, column, what: fault.what }
+        SyntaxError { code: fault.code, place: Place::Line { line, column }, what: fault.what }
     }
 
     /// From the start of a broken transaction to behind the brace that closes it. False if there is no such brace: then the rest of
@@ -391,9 +391,9 @@ mod tests {
     #[test]
     fn places_are_counted_over_every_kind_of_line_end() {
         let lexer = Lexer::new(b"a\r\nb\rc\nde");
-        let place = |at| {
-            let error = lexer.locate(lexer.fault(at, "x"));
-            (error.line, error.column)
+        let place = |at| match lexer.locate(lexer.fault(at, "x")).place {
+            Place::Line { line, column } => (line, column),
+            Place::Octet(_) => panic!("text has lines"),
         };
         assert_eq!((place(0), place(3), place(5), place(8)), ((1, 1), (2, 1), (3, 1), (4, 2)));
     }

@@ -59,7 +59,7 @@ impl<'a> Parser<'a> {
         } else {
             Body::Transactions(self.transactions(&mut errors)?)
         };
-        Ok(Parsed { message: Message { auth, version, mid, body }, errors })
+        Ok(Parsed { message: Message { auth, version, mid, body }, errors, id_octets: None })
     }
 
     /// Authentication header, start line and sender.

@@ -50,8 +50,17 @@ pub const NT: Package = Package {
     id: 0x000b,
     properties: &[local("jit", 0x0007, MILLISECONDS).support(Support::Absent)],
     events: &[
-        Event { support: Support::Absent, ..event("netfail", 0x0005) },
-        Event { support: Support::Absent, ..event("qualert", 0x0006) },
+        Event {
+            observed: &[parameter("cs", 0x0001, Kind::Text(255))],
+            support: Support::Absent,
+            ..event("netfail", 0x0005)
+        },
+        Event {
+            requested: &[parameter("th", 0x0001, Kind::Integer { min: 0, max: 99 })],
+            observed: &[parameter("th", 0x0001, Kind::Integer { min: 0, max: 99 })],
+            support: Support::Absent,
+            ..event("qualert", 0x0006)
+        },
     ],
     statistics: &[statistic("dur", 0x0001), statistic("os", 0x0002), statistic("or", 0x0003)],
     ..PACKAGE
@@ -61,11 +70,15 @@ pub const NT: Package = Package {
 pub const RTP: Package = Package {
     name: "rtp",
     id: 0x000c,
-    events: &[Event { support: Support::Absent, ..event("pltrans", 0x0001) }],
+    events: &[Event {
+        observed: &[parameter("rtppltype", 0x0001, Kind::Text(255))],
+        support: Support::Absent,
+        ..event("pltrans", 0x0001)
+    }],
     statistics: &[
         statistic("ps", 0x0004),
         statistic("pr", 0x0005),
-        statistic("pl", 0x0006),
+        Statistic { fraction: true, ..statistic("pl", 0x0006) },
         statistic("jit", 0x0007),
         statistic("delay", 0x0008),
     ],

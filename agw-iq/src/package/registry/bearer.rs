@@ -30,20 +30,16 @@ pub const SRTP: Package = Package {
     id: 0x0107,
     events: &[Event {
         name: "keyexpiry",
-        id: None,
+        id: Some(0x0001),
         requested: &[],
         observed: &[
             Parameter {
-                name: "dir",
-                id: None,
-                kind: Kind::Enumeration(&[("IN", 1), ("OUT", 2)]),
                 required: true,
+                ..parameter("dir", 0x0001, Kind::Enumeration(&[("IN", 1), ("OUT", 2)]))
             },
             Parameter {
-                name: "state",
-                id: None,
-                kind: Kind::Enumeration(&[("NEAR", 1), ("END", 2)]),
                 required: true,
+                ..parameter("state", 0x0002, Kind::Enumeration(&[("NEAR", 1), ("END", 2)]))
             },
         ],
         on_root: false,
@@ -68,9 +64,8 @@ pub const SCTPBCC: Package =
 /// H.248.92.
 pub const SEPLINK: Package = Package {
     properties: &[Property {
-        id: None,
         support: Support::Absent,
-        ..local("trigger", 0, Kind::Enumeration(&[("tcp", 1), ("tls", 2)])).provisional()
+        ..local("trigger", 0x0001, Kind::Enumeration(&[("tcp", 1), ("tls", 2)])).provisional()
     }],
     ..known("seplink", 0x011b, 1)
 };

@@ -85,7 +85,7 @@ const fn event(name: &'static str, id: u16) -> Event {
 }
 
 const fn statistic(name: &'static str, id: u16) -> Statistic {
-    Statistic { name, id: Some(id), support: Support::Done, mark: Mark::Verified }
+    Statistic { name, id: Some(id), fraction: false, support: Support::Done, mark: Mark::Verified }
 }
 
 const MILLISECONDS: Kind = Kind::Integer { min: 0, max: u32::MAX as u64 };

@@ -1,0 +1,1 @@
+//! Properties of reader and printer together.
