@@ -180,8 +180,8 @@ fn clock_rate(media: &Media) -> Option<u32> {
 
 /// What of a description is kept and shown in audits: everything but keys (SRTP-12). What stands behind `inline:` where no key belongs, as
 /// under a mistyped name, is blanked.
-pub(super) fn kept(group: &Group) -> SdpText {
-    let text = Sdp { groups: vec![without_keys(group)] }.print();
+pub(super) fn kept(groups: &[Group]) -> SdpText {
+    let text = Sdp { groups: groups.iter().map(without_keys).collect() }.print();
     if holds_inline_key(text.as_str()) { SdpText::new(&redact(text.as_str())) } else { text }
 }
 

@@ -5,6 +5,7 @@
 //! waits for the last of them, so that the media path is ready before anybody hears of it (RLY-5); statistics that come on the way are filled
 //! in. A wildcard that takes in very many terminations is executed in portions, so that neither the caller nor a worker's queue is blocked.
 
+mod alternatives;
 mod amm;
 mod answer;
 mod audit;
@@ -13,6 +14,7 @@ mod events;
 mod gather;
 mod media;
 mod names;
+mod plan;
 mod refusal;
 mod root_events;
 mod service;
@@ -174,8 +176,8 @@ impl Execution {
         ReplyBody::Actions(self.replies)
     }
 
-    fn note(&mut self, ticket: Ticket) {
-        self.last_ticket = self.last_ticket.max(Some(ticket));
+    fn note(&mut self, ticket: impl Into<Option<Ticket>>) {
+        self.last_ticket = self.last_ticket.max(ticket.into());
     }
 
     /// The context as a reply names it.

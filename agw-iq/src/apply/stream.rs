@@ -5,6 +5,7 @@
 //! specification without keys. Keys pass through to the model in the command that brings them and are kept nowhere here (SRTP-12);
 //! that one was given is remembered, so that taking it away can be refused (SRTP-9).
 
+use super::alternatives::{Alternative, Described, Pick, Reserve};
 use super::media::{self, Terms, unsupported};
 use super::sources;
 use super::traffic::{self, Bandwidths};
@@ -103,37 +104,44 @@ pub(super) struct Rules<'a> {
     pub(super) adding: bool,
 }
 
-/// A stream after a command, before the model has agreed.
+/// A stream after a command's LocalControl, before its descriptions.
 #[derive(Debug)]
-pub(super) struct Changed {
-    /// The view as it will be; its specification has no keys.
-    pub(super) stream: Stream,
-    /// The specification for the model, keys and latch action included.
-    pub(super) spec: StreamSpec,
-    /// Local as the command gave it, keys included, to be filled in for the reply.
-    pub(super) local: Option<Group>,
+pub(super) struct Begun {
+    stream: Stream,
     /// Properties that the gateway was asked to choose.
     pub(super) chosen: Vec<PropertyParm>,
     pub(super) chosen_realm: bool,
 }
 
-/// Merges a command into a stream; `latch` is what the command's signals ask for.
+impl Begun {
+    /// What of several alternatives is to be reserved.
+    pub(super) fn reserve(&self) -> Reserve {
+        Reserve {
+            groups: self.stream.reserve_group.unwrap_or(false),
+            values: self.stream.reserve_value.unwrap_or(false),
+        }
+    }
+}
+
+/// Takes a command's LocalControl into a stream, which it makes where there is none.
 ///
 /// # Errors
 /// The H.248.1 code for what is wrong, with the offending value.
-pub(super) fn merge(
+pub(super) fn begin(
     current: Option<&Stream>,
     parms: &StreamParms,
-    latch: Option<LatchAction>,
+    local: &Described,
     rules: &Rules<'_>,
-) -> Result<Changed, ErrorDescriptor> {
+) -> Result<Begun, ErrorDescriptor> {
     if parms.statistics.is_some() {
         return Err(ErrorDescriptor::with_text(ErrorCode::UNKNOWN_DESCRIPTOR, "Statistics of a stream"));
     }
-    let local = alternative(parms.local.as_ref(), rules)?;
-    let mut stream = match (current, &local) {
+    let mut stream = match (current, local) {
         (Some(current), _) => current.clone(),
-        (None, Description::Given(_, terms)) => Stream::new(terms.transport),
+        (None, Described::Offered(_)) => {
+            // The transport is that of the alternative that is chosen in the end.
+            Stream::new(local.first().map_or(Transport::Udp, |first| first.terms.transport))
+        }
         (None, _) => return Err(ErrorDescriptor::new(ErrorCode::MISSING_REMOTE_OR_LOCAL)),
     };
     let mut chosen = Vec::new();
@@ -141,45 +149,30 @@ pub(super) fn merge(
     if let Some(control) = &parms.local_control {
         chosen_realm = take_control(&mut stream, control, &mut chosen, rules)?;
     }
+    realm(&stream, rules)?;
+    Ok(Begun { stream, chosen, chosen_realm })
+}
+
+/// The view as it will be, without keys, and the specification for the model, keys and latch action included, when these alternatives
+/// are taken; `latch` is what the command's signals ask for.
+///
+/// # Errors
+/// The H.248.1 code for why that cannot be, with the offending value.
+pub(super) fn merge(
+    begun: &Begun,
+    local: Pick<'_>,
+    remote: Pick<'_>,
+    latch: Option<LatchAction>,
+    rules: &Rules<'_>,
+) -> Result<(Stream, StreamSpec), ErrorDescriptor> {
+    let mut stream = begun.stream.clone();
     let mut spec = stream.spec.clone();
-    let local = take_local(&mut stream, &mut spec, local)?;
-    take_remote(&mut stream, &mut spec, alternative(parms.remote.as_ref(), rules)?)?;
+    take_local(&mut stream, &mut spec, local)?;
+    take_remote(&mut stream, &mut spec, remote)?;
     derive(&mut spec, &stream, rules)?;
     spec.latch = latch;
     stream.spec = StreamSpec { security: Default::default(), latch: None, ..spec.clone() };
-    Ok(Changed { stream, spec, local, chosen, chosen_realm })
-}
-
-/// What a Local or Remote of a command says.
-enum Description {
-    Omitted,
-    TakenAway,
-    Given(Box<Group>, Box<Terms>),
-}
-
-/// The first alternative that the gateway can do (H.248.1 section 7.1.8); with none, why the first cannot be done.
-fn alternative(text: Option<&SdpText>, rules: &Rules<'_>) -> Result<Description, ErrorDescriptor> {
-    let Some(text) = text else { return Ok(Description::Omitted) };
-    if text.is_empty() {
-        return Ok(Description::TakenAway);
-    }
-    let sdp = text.parse().map_err(|error| ErrorDescriptor::from(&error))?;
-    let mut refused = None;
-    for group in sdp.groups {
-        match media::terms(&group) {
-            Ok(terms) if terms.crypto.is_some() && !rules.keys_allowed => {
-                // IQ-3
-                return Err(unsupported(
-                    "a=crypto: keys are refused because Iq is not protected (iq.protected_by = none)",
-                ));
-            }
-            Ok(terms) => return Ok(Description::Given(Box::new(group), Box::new(terms))),
-            Err(error) => {
-                refused.get_or_insert(error);
-            }
-        }
-    }
-    Err(refused.unwrap_or_else(|| ErrorDescriptor::new(ErrorCode::INVALID_SDP)))
+    Ok((stream, spec))
 }
 
 /// Takes LocalControl in. Whether the realm was left to the gateway.
@@ -213,10 +206,11 @@ fn take_control(
             stream.properties.push(PropertyParm { name: parm.name.clone(), value });
             continue;
         }
+        let says = |value: &Value| {
+            known.kind.admits(value) && meaning(&parm.name.package, known.name, value, rules).is_some()
+        };
         let value =
-            choose(known, &parm.value).ok_or_else(|| package::unsupported(&parm.name, &parm.value))?;
-        meaning(&parm.name.package, known.name, &value, rules)
-            .ok_or_else(|| package::unsupported(&parm.name, &parm.value))?;
+            choose(known, &parm.value, says).ok_or_else(|| package::unsupported(&parm.name, &parm.value))?;
         let property = PropertyParm { name: parm.name.clone(), value: value.into() };
         if parm.value.is_choice() {
             chosen.push(property.clone());
@@ -251,9 +245,9 @@ fn list(
     Ok(Some(values.clone()))
 }
 
-/// The value itself, or the first of those that are offered which the type admits.
-fn choose(known: &package::Property, value: &ParmValue) -> Option<Value> {
-    let fits = |value: &&Value| known.kind.admits(value);
+/// The value itself, or the first of those that are offered which `says` something here.
+fn choose(known: &package::Property, value: &ParmValue, says: impl Fn(&Value) -> bool) -> Option<Value> {
+    let fits = |value: &&Value| says(value);
     match value {
         ParmValue::One(value) if value.is_choose() => known.default.map(Value::token),
         ParmValue::One(value) => Some(value).filter(fits).cloned(),
@@ -279,26 +273,21 @@ fn meaning(package: &crate::ast::Name, item: &str, value: &Value, rules: &Rules<
     }
 }
 
-/// Takes Local in; the alternative, for the reply.
-fn take_local(
-    stream: &mut Stream,
-    spec: &mut StreamSpec,
-    local: Description,
-) -> Result<Option<Group>, ErrorDescriptor> {
+fn take_local(stream: &mut Stream, spec: &mut StreamSpec, local: Pick<'_>) -> Result<(), ErrorDescriptor> {
     match local {
-        Description::Omitted => Ok(None),
-        Description::TakenAway => {
+        Pick::Omitted => Ok(()),
+        Pick::TakenAway => {
             stream.local = None;
             stream.local_off = true;
             stream.local_bandwidths = Bandwidths::default();
-            Ok(None)
+            Ok(())
         }
-        Description::Given(group, terms) => {
+        Pick::Given(Alternative { group, terms, .. }) => {
             if stream.local_keyed && terms.crypto.is_none() {
                 return Err(taken_away("Local"));
             }
-            super::answer::check(&group)?;
-            check_rtcp_port(&terms, stream.given.as_ref())?;
+            super::answer::check(group)?;
+            check_rtcp_port(terms, stream.given.as_ref())?;
             stream.local_keyed |= terms.crypto.is_some();
             stream.local_off = terms.is_off();
             stream.local_mux = terms.mux;
@@ -308,20 +297,16 @@ fn take_local(
             spec.local_port = terms.port.filter(|port| *port != 0);
             spec.clock_rate_hz = terms.clock_rate_hz;
             stream.local_bandwidths = terms.bandwidths;
-            spec.security.local = terms.crypto;
-            Ok(Some(*group))
+            spec.security.local = terms.crypto.clone();
+            Ok(())
         }
     }
 }
 
-fn take_remote(
-    stream: &mut Stream,
-    spec: &mut StreamSpec,
-    remote: Description,
-) -> Result<(), ErrorDescriptor> {
+fn take_remote(stream: &mut Stream, spec: &mut StreamSpec, remote: Pick<'_>) -> Result<(), ErrorDescriptor> {
     match remote {
-        Description::Omitted => Ok(()),
-        Description::TakenAway => {
+        Pick::Omitted => Ok(()),
+        Pick::TakenAway => {
             stream.remote = None;
             stream.remote_off = false;
             stream.remote_mux = false;
@@ -329,7 +314,7 @@ fn take_remote(
             spec.remote = None;
             Ok(())
         }
-        Description::Given(group, terms) => {
+        Pick::Given(Alternative { group, terms, .. }) => {
             if terms.transport != spec.transport {
                 let text =
                     format!("Local is {}, Remote is {}", spec.transport.as_str(), terms.transport.as_str());
@@ -338,10 +323,10 @@ fn take_remote(
             if stream.remote_keyed && terms.crypto.is_none() {
                 return Err(taken_away("Remote"));
             }
-            if let Some(line) = media::unfilled(&group, false) {
+            if let Some(line) = media::unfilled(group, false) {
                 return Err(unsupported(format!("{line} in Remote")));
             }
-            spec.remote = addresses(&group, &terms)?;
+            spec.remote = addresses(group, terms)?;
             if let (Some(remote), Some(family)) = (spec.remote, spec.family)
                 && Family::of(remote.rtp.ip()) != family
             {
@@ -355,8 +340,7 @@ fn take_remote(
             stream.remote_off = terms.is_off();
             stream.remote_mux = terms.mux;
             stream.remote_bandwidths = terms.bandwidths;
-            spec.security.remote = terms.crypto;
-            stream.remote = Some(media::kept(&group));
+            spec.security.remote = terms.crypto.clone();
             Ok(())
         }
     }

@@ -11,6 +11,7 @@ mod model;
 mod notify;
 mod random;
 mod realms;
+mod reserve;
 mod root;
 mod secrets;
 mod traffic;

@@ -1,0 +1,332 @@
+//! What an Add, Modify or Move asks for, and how the model comes to agree (H.248.1 sections 7.1.7 and 7.1.8).
+//!
+//! A stream may leave us a choice of alternatives. Whether one can be done is known only to the model: it has the addresses, the ports and
+//! the rules for keys. Commands are all or nothing there (IQ-4), so the preferred alternatives are asked for, and when the model refuses
+//! one of them the next is, a bounded number of times, until it agrees.
+
+use super::alternatives::{Choice, Described, pairs};
+use super::amm::{internal, refuse_unknown};
+use super::events::read_events;
+use super::stream::{Begun, Rules, Stream, begin, merge};
+use super::view::{ActiveEvents, Termination};
+use super::*;
+use crate::package;
+use crate::package::napt::latch_action;
+use crate::sdp::Group;
+use agw_core::model::{LatchAction, StreamSpec, TerminationView};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How often the model is asked for one command.
+const MAX_TRIALS: usize = 64;
+
+/// A request, checked against the packages and the termination as it is.
+pub(super) struct Plan<'a> {
+    id: Option<model::TerminationId>,
+    streams: BTreeMap<u16, Wish<'a>>,
+    /// `Some(None)` ends detection.
+    events: Option<Option<ActiveEvents>>,
+}
+
+/// One stream, with the alternatives that are wanted now.
+struct Wish<'a> {
+    begun: Begun,
+    latch: Option<LatchAction>,
+    local: Described,
+    remote: Described,
+    is_new: bool,
+    /// Pairs that have not been tried.
+    left: std::vec::IntoIter<(Choice, Choice)>,
+    now: (Choice, Choice),
+    /// `None`: no stream comes of it.
+    merged: Option<(Stream, StreamSpec)>,
+    /// Why some pair cannot be done, the first that was seen.
+    refused: Option<ErrorDescriptor>,
+    rules: Rules<'a>,
+}
+
+/// What the model has agreed to.
+pub(super) struct Agreed {
+    pub(super) given: TerminationView,
+    pub(super) ticket: Option<Ticket>,
+    pub(super) streams: BTreeMap<u16, Changed>,
+    pub(super) events: Option<Option<ActiveEvents>>,
+}
+
+/// A stream after a command.
+#[derive(Debug)]
+pub(super) struct Changed {
+    /// The view as it will be; its specification has no keys. `None`: no alternative could be done, and no stream was made.
+    pub(super) stream: Option<Stream>,
+    /// The groups of Local that are reserved, keys included, to be filled in for the reply; empty where none could be.
+    pub(super) local: Option<Vec<Group>>,
+    /// The same of Remote.
+    pub(super) remote: Option<Reserved>,
+    /// Properties that the gateway was asked to choose.
+    pub(super) chosen: Vec<PropertyParm>,
+    pub(super) chosen_realm: bool,
+}
+
+/// The groups of Remote that are reserved.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    pub(super) groups: Vec<Group>,
+    /// The choice was ours, so the reply tells it.
+    pub(super) told: bool,
+}
+
+impl<'a> Wish<'a> {
+    fn new(
+        before: Option<&Stream>,
+        parms: &StreamParms,
+        latch: Option<LatchAction>,
+        rules: Rules<'a>,
+    ) -> Result<Self, ErrorDescriptor> {
+        let local = Described::read(parms.local.as_ref(), &rules)?;
+        let remote = Described::read(parms.remote.as_ref(), &rules)?;
+        let begun = begin(before, parms, &local, &rules)?;
+        let left = pairs(&local, &remote, begun.reserve()).into_iter();
+        let refused = local.refused().or(remote.refused()).cloned();
+        let (is_new, now) = (before.is_none(), (Choice::AsSaid, Choice::AsSaid));
+        let mut wish = Self { begun, latch, local, remote, is_new, left, now, merged: None, refused, rules };
+        wish.advance()?;
+        Ok(wish)
+    }
+
+    /// Goes on to the next pair that is right in itself.
+    fn advance(&mut self) -> Result<(), ErrorDescriptor> {
+        for pair in self.left.by_ref() {
+            self.now = pair;
+            if self.is_new && pair.0 == Choice::Nothing {
+                self.merged = None;
+                return Ok(());
+            }
+            let (local, remote) = (self.local.pick(pair.0), self.remote.pick(pair.1));
+            match merge(&self.begun, local, remote, self.latch, &self.rules) {
+                Ok(merged) => {
+                    self.merged = Some(merged);
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.refused.get_or_insert(error);
+                }
+            }
+        }
+        Err(self.nothing_left())
+    }
+
+    /// Why nothing comes of it. H.248.1 section 7.1.8 has 510 where there was a choice; what one alternative has wrong is told as it is.
+    fn nothing_left(&mut self) -> ErrorDescriptor {
+        let first = self.refused.take().unwrap_or_else(|| ErrorDescriptor::new(ErrorCode::INVALID_SDP));
+        if !(self.local.is_overspecified() || self.remote.is_overspecified()) {
+            return first;
+        }
+        let why = first.text.as_deref().unwrap_or_else(|| first.code.wording());
+        let text = format!("none of the alternatives can be done: {why}");
+        ErrorDescriptor::with_text(ErrorCode::INSUFFICIENT_RESOURCES, text)
+    }
+
+    /// The model cannot do this pair.
+    fn refuse(&mut self, error: ErrorDescriptor) -> Result<(), ErrorDescriptor> {
+        self.refused.get_or_insert(error);
+        self.advance()
+    }
+
+    fn settle(self) -> Changed {
+        let reserve = self.begun.reserve();
+        let (local, remote) = self.now;
+        let said = |described: &Described| matches!(described, Described::Offered(_));
+        let (has_local, has_remote) = (said(&self.local), said(&self.remote));
+        let local_groups = self.local.reserved(local, reserve).0;
+        let (groups, told) = self.remote.reserved(remote, reserve);
+        Changed {
+            stream: self.merged.map(|(stream, _)| stream),
+            local: has_local.then_some(local_groups),
+            remote: has_remote.then_some(Reserved { groups, told: told || remote == Choice::Nothing }),
+            chosen: self.begun.chosen,
+            chosen_realm: self.begun.chosen_realm,
+        }
+    }
+}
+
+impl Plan<'_> {
+    /// Whether it concerns no stream.
+    pub(super) fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// Asks the model until it agrees. Keys leave the plan with the order.
+    ///
+    /// # Errors
+    /// The refusal, or 510 when none of several alternatives can be done.
+    pub(super) fn agree(
+        mut self,
+        gateway: &mut dyn Gateway,
+        order: impl Fn(Vec<(model::StreamId, StreamSpec)>) -> Order,
+    ) -> Result<Agreed, Stop> {
+        for _ in 0..MAX_TRIALS {
+            let streams = self.specifications();
+            let is_move = matches!(order(Vec::new()), Order::Move { .. });
+            if streams.is_empty() && !is_move {
+                return match self.id {
+                    Some(id) => {
+                        let given = TerminationView { id, streams: Vec::new() };
+                        Ok(self.settle(given, None))
+                    }
+                    // Every stream of an Add was offered alternatives, and none can be done.
+                    None => Err(self.nothing_left().into()),
+                };
+            }
+            match gateway.execute(order(streams)) {
+                Ok(Reply::Termination(given, ticket)) => return Ok(self.settle(given, Some(ticket))),
+                Ok(_) => return Err(internal("a command with streams")),
+                Err(refused) => self.narrow(&refused)?,
+            }
+        }
+        let text = format!("no alternative was agreed on in {MAX_TRIALS} tries");
+        Err(ErrorDescriptor::with_text(ErrorCode::INSUFFICIENT_RESOURCES, text).into())
+    }
+
+    fn specifications(&self) -> Vec<(model::StreamId, StreamSpec)> {
+        let merged = self.streams.iter().filter_map(|(id, wish)| Some((*id, wish.merged.as_ref()?)));
+        merged.map(|(id, (_, spec))| (model::StreamId(id), spec.clone())).collect()
+    }
+
+    fn settle(self, given: TerminationView, ticket: Option<Ticket>) -> Agreed {
+        let streams = self.streams.into_iter().map(|(id, wish)| (id, wish.settle())).collect();
+        Agreed { given, ticket, streams, events: self.events }
+    }
+
+    fn nothing_left(&mut self) -> ErrorDescriptor {
+        let first = self.streams.values_mut().next();
+        first.map_or_else(|| ErrorDescriptor::new(ErrorCode::INSUFFICIENT_RESOURCES), Wish::nothing_left)
+    }
+
+    /// Turns to the next alternatives of the stream that the model refuses, where its refusal is of alternatives at all.
+    fn narrow(&mut self, refused: &Refusal) -> Result<(), Stop> {
+        let error = refusal::descriptor(refused);
+        let stream = match refused {
+            Refusal::NoSuchLocalAddress(stream)
+            | Refusal::PortUnavailable(stream)
+            | Refusal::CryptoChanged(stream, _)
+            | Refusal::CryptoNotAllowed(stream)
+            | Refusal::CryptoPolicy(stream, _)
+            | Refusal::FixedAtSetup(stream, _)
+            | Refusal::Unjoinable(stream) => Some(stream.0),
+            // Ports of one family may be used up while there are some of the other.
+            Refusal::OutOfPorts(_) => {
+                let has_more = |(_, wish): &(&u16, &Wish<'_>)| !wish.left.as_slice().is_empty();
+                self.streams.iter().find(has_more).map(|(id, _)| *id)
+            }
+            _ => None,
+        };
+        match stream.and_then(|stream| self.streams.get_mut(&stream)) {
+            Some(wish) => Ok(wish.refuse(error)?),
+            None => Err(error.into()),
+        }
+    }
+}
+
+impl Executor {
+    /// Reads the request of an Add, or of a command for a termination that there is.
+    pub(super) fn plan<'a>(
+        &'a self,
+        id: Option<model::TerminationId>,
+        interface: Option<&'a model::RealmName>,
+        request: &AmmRequest,
+        caller: Caller,
+    ) -> Result<Plan<'a>, ErrorDescriptor> {
+        refuse_unknown(request)?;
+        request.audit.as_ref().map_or(Ok(()), audit::check_names)?;
+        let current = id.and_then(|id| self.view.termination(id));
+        let interface = current.map(|termination| &termination.interface).or(interface);
+        let rules = Rules {
+            realms: &self.realms,
+            dscp: self.dscp,
+            keys_allowed: caller.keys_allowed,
+            interface,
+            adding: current.is_none(),
+        };
+        let described = described(request, current)?;
+        let latches = latches(request, &described, current)?;
+        let mut streams = BTreeMap::new();
+        let nothing = StreamParms::default();
+        let touched: BTreeSet<u16> = described.keys().chain(latches.keys()).copied().collect();
+        for stream in touched {
+            let before = current.and_then(|termination| termination.streams.get(&stream));
+            let parms = described.get(&stream).copied().unwrap_or(&nothing);
+            let wish = Wish::new(before, parms, latches.get(&stream).copied(), rules)?;
+            if let Some((_, spec)) = wish.merged.as_ref().filter(|_| before.is_none()) {
+                self.refuse_realm_out(spec.realm.as_ref())?;
+            }
+            streams.insert(stream, wish);
+        }
+        let exists = |stream: u16| {
+            streams.contains_key(&stream)
+                || current.is_some_and(|termination| termination.streams.contains_key(&stream))
+        };
+        let events = request.events.as_ref().map(|events| read_events(events, false, exists)).transpose()?;
+        Ok(Plan { id, streams, events })
+    }
+}
+
+/// The streams that Media describes. Without a number it is the only stream of the termination, number 1 where it has none.
+fn described<'a>(
+    request: &'a AmmRequest,
+    current: Option<&Termination>,
+) -> Result<BTreeMap<u16, &'a StreamParms>, ErrorDescriptor> {
+    let mut streams = BTreeMap::new();
+    match request.media.as_ref().map(|media| &media.streams) {
+        None | Some(Streams::None) => {}
+        Some(Streams::One(parms)) => {
+            let mut numbers = current.into_iter().flat_map(|termination| termination.streams.keys());
+            let number = match (numbers.next(), numbers.next()) {
+                (Some(only), None) => *only,
+                (None, _) => 1,
+                (Some(_), Some(_)) => {
+                    let text = "Media without StreamID: the termination has several streams";
+                    return Err(ErrorDescriptor::with_text(ErrorCode::INFORMATION_MISSING, text));
+                }
+            };
+            streams.insert(number, parms.as_ref());
+        }
+        Some(Streams::Many(many)) => {
+            for stream in many {
+                if streams.insert(stream.id, &stream.parms).is_some() {
+                    let text = format!("Stream = {}", stream.id);
+                    return Err(ErrorDescriptor::with_text(ErrorCode::DESCRIPTOR_TWICE, text));
+                }
+            }
+        }
+    }
+    Ok(streams)
+}
+
+/// What the Signals descriptor asks of each stream.
+fn latches(
+    request: &AmmRequest,
+    described: &BTreeMap<u16, &StreamParms>,
+    current: Option<&Termination>,
+) -> Result<BTreeMap<u16, LatchAction>, ErrorDescriptor> {
+    let mut latches = BTreeMap::new();
+    for item in request.signals.iter().flatten() {
+        let SignalItem::Signal(signal) = item else {
+            return Err(ErrorDescriptor::with_text(ErrorCode::NOT_IMPLEMENTED, "SignalList"));
+        };
+        let known = package::signal(&signal.name)?;
+        package::check_parameters(&signal.name, known.parameters, &signal.parms)?;
+        let Some(action) = latch_action(signal) else { continue };
+        let existing = current.into_iter().flat_map(|termination| termination.streams.keys().copied());
+        let all: BTreeSet<u16> = described.keys().copied().chain(existing).collect();
+        match signal.stream {
+            None => latches.extend(all.into_iter().map(|stream| (stream, action))),
+            Some(stream) if all.contains(&stream) => {
+                latches.insert(stream, action);
+            }
+            Some(stream) => {
+                let text = format!("{} Stream = {stream}", signal.name);
+                return Err(ErrorDescriptor::with_text(ErrorCode::UNSUPPORTED_VALUE, text));
+            }
+        }
+    }
+    Ok(latches)
+}
