@@ -4,7 +4,7 @@
 use crate::config::{Config, Latch, RocRestart, Side};
 use crate::failure::Failure;
 use crate::runtime::{self, WorkerEnd, Workers};
-use agw_core::controller::{Controller, ControllerConfig, LatchPolicy, Limits, SrtpRules, rings};
+use agw_core::controller::{Controller, ControllerConfig, LatchPolicy, Limits, Reserve, SrtpRules, rings};
 use agw_core::io::epoll::{EpollPorts, EpollSetup, open};
 use agw_core::io::sys;
 use agw_core::model::{Leg, PortRange, RealmName};
@@ -140,6 +140,10 @@ fn controller_config(config: &Config, descriptors: u64) -> Result<ControllerConf
     Ok(ControllerConfig {
         limits: Limits {
             contexts: config.limits.contexts as usize,
+            reserve: Reserve {
+                percent: config.limits.emergency_reserve,
+                high_priority: config.limits.high_priority,
+            },
             ports: descriptors.saturating_sub(OTHER_DESCRIPTORS).max(16) as usize,
             ..Limits::default()
         },

@@ -47,11 +47,39 @@ pub struct Limits {
     pub streams_per_termination: usize,
     /// Open ports at a time; each costs a file descriptor. Default 1,000,000.
     pub ports: usize,
+    /// What of contexts and ports is kept for privileged contexts.
+    pub reserve: Reserve,
+}
+
+/// The share of contexts, open ports and each pool's ports that only privileged contexts may take: those of emergency calls
+/// (TS 23.334 clause 5.14 and H.248.1 section 6.1.1), and of calls of high priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reserve {
+    /// 0 to [`MAX_RESERVE_PERCENT`]; 0, the default, keeps nothing.
+    pub percent: u8,
+    /// The least priority that is high; 16 is none.
+    pub high_priority: u8,
+}
+
+/// The most that can be kept for privileged contexts.
+pub const MAX_RESERVE_PERCENT: u8 = 50;
+
+impl Reserve {
+    /// How much of so many is kept.
+    pub const fn of(&self, total: usize) -> usize {
+        (total as u64 * self.percent as u64 / 100) as usize
+    }
+}
+
+impl Default for Reserve {
+    fn default() -> Self {
+        Self { percent: 0, high_priority: 16 }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { contexts: 100_000, streams_per_termination: 8, ports: 1_000_000 }
+        Self { contexts: 100_000, streams_per_termination: 8, ports: 1_000_000, reserve: Reserve::default() }
     }
 }
 
@@ -129,6 +157,9 @@ pub(super) fn check(config: &ControllerConfig, workers: usize) -> Result<(), Con
     // Context numbers are 32 bits wide and shall not come again soon.
     if !(1..=1 << 30).contains(&config.limits.contexts) {
         return Err(ConfigError::Limit("contexts"));
+    }
+    if config.limits.reserve.percent > MAX_RESERVE_PERCENT {
+        return Err(ConfigError::Limit("emergency_reserve"));
     }
     config.srtp.policy.validate().map_err(ConfigError::Srtp)
 }

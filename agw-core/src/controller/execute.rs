@@ -1,6 +1,7 @@
 //! The commands. Each goes: check, take, change. What can fail stands before the first change, and gives back what it took.
 
 use super::Controller;
+use super::config::Reserve;
 use super::draft::{self, Draft, Revision};
 use super::links::{FlowRecord, Purpose};
 use super::moving::Whereabouts;
@@ -37,10 +38,19 @@ impl<O: PortOpener> Controller<O> {
         if self.draining {
             return Err(Refusal::OutOfResources("capacity: draining"));
         }
-        if self.registry.contexts().len() >= self.limits.contexts {
+        let kept = self.kept_from(attributes).of(self.limits.contexts);
+        if self.registry.contexts().len() + kept >= self.limits.contexts {
             return Err(Refusal::OutOfContexts);
         }
         Ok(Reply::Context(self.registry.create_context(attributes)))
+    }
+
+    /// What is kept from a context with these attributes.
+    fn kept_from(&self, attributes: ContextAttributes) -> Reserve {
+        match attributes.is_privileged(self.limits.reserve.high_priority) {
+            true => Reserve::default(),
+            false => self.limits.reserve,
+        }
     }
 
     fn set_attributes(&mut self, id: ContextId, attributes: ContextAttributes) -> Result<Reply, Refusal> {
@@ -62,7 +72,7 @@ impl<O: PortOpener> Controller<O> {
             .map(|(id, spec)| self.draft(opposite, *id, spec))
             .collect::<Result<Vec<Draft>, Refusal>>()?;
         // Each stream is installed, and its namesake told of it.
-        let placed = self.place(fixed_worker, &drafts, 2 * drafts.len())?;
+        let placed = self.place(context, fixed_worker, &drafts, 2 * drafts.len())?;
 
         let id = self.registry.next_termination();
         let streams = self.commit_drafts(context, id, drafts, placed);
@@ -80,7 +90,7 @@ impl<O: PortOpener> Controller<O> {
         let fixed_worker = self.registry.context(context)?.worker;
         let opposite = self.registry.opposite(id).map(|(other, _)| other);
         let Changes { drafts, revisions } = self.changes(id, opposite, streams)?;
-        let placed = self.place(fixed_worker, &drafts, 2 * streams.len())?;
+        let placed = self.place(context, fixed_worker, &drafts, 2 * streams.len())?;
         if let Err(refusal) = self.tune(id, &revisions) {
             self.unplace(placed);
             return Err(refusal);
@@ -202,16 +212,18 @@ impl<O: PortOpener> Controller<O> {
     /// Finds a worker with room for the orders and opens the ports of the new streams there; or does nothing.
     pub(super) fn place(
         &mut self,
+        context: ContextId,
         fixed: Option<usize>,
         drafts: &[Draft],
         orders: usize,
     ) -> Result<Placed, Refusal> {
+        let kept = self.kept_from(self.registry.context(context)?.attributes);
         let fixed = match drafts.is_empty() {
             true => fixed,
             false => self.worker_of_named_ports(fixed, drafts)?,
         };
         if fixed.is_some() || drafts.is_empty() {
-            return self.place_on(fixed, drafts, orders);
+            return self.place_on(fixed, drafts, orders, kept);
         }
         // The worker with fewest flows first; the others only if its share of the ports is used up, or its queue.
         let mut tried = 0_u128;
@@ -221,7 +233,7 @@ impl<O: PortOpener> Controller<O> {
             let fewest =
                 (0..self.links.len()).filter(untried).min_by_key(|&worker| self.links[worker].flows.len());
             let Some(worker) = fewest else { return Err(refusal) };
-            match self.place_on(Some(worker), drafts, orders) {
+            match self.place_on(Some(worker), drafts, orders, kept) {
                 Err(
                     full @ (Refusal::OutOfPorts(_)
                     | Refusal::OutOfResources("worker queue" | "flows of a worker")),
@@ -237,12 +249,13 @@ impl<O: PortOpener> Controller<O> {
         worker: Option<usize>,
         drafts: &[Draft],
         orders: usize,
+        kept: Reserve,
     ) -> Result<Placed, Refusal> {
         self.check_room(worker, orders, drafts.len(), Purpose::Ordinary)?;
         let Some(at) = worker.filter(|_| !drafts.is_empty()) else {
             return Ok(Placed { worker, held: Vec::new() });
         };
-        let held = self.sockets.open_all(at, drafts.iter().map(|draft| &draft.opening), self.now_ms)?;
+        let held = self.sockets.open_all(at, drafts.iter().map(|draft| &draft.opening), kept, self.now_ms)?;
         Ok(Placed { worker, held })
     }
 

@@ -28,7 +28,8 @@ mod tickets;
 mod tests;
 
 pub use config::{
-    ConfigError, ControllerConfig, LatchPolicy, Limits, MAX_STREAMS_PER_TERMINATION, MAX_WORKERS, SrtpRules,
+    ConfigError, ControllerConfig, LatchPolicy, Limits, MAX_RESERVE_PERCENT, MAX_STREAMS_PER_TERMINATION,
+    MAX_WORKERS, Reserve, SrtpRules,
 };
 pub use links::{ControllerLink, MIN_RING_ANSWERS, WorkerLink, rings};
 pub use query::{ContextView, Counts, StreamView, TRANSPORTS, TerminationDetail};

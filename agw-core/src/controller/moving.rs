@@ -111,7 +111,7 @@ impl<O: PortOpener> Controller<O> {
         let Changes { drafts, revisions } = self.changes(id, opposite, changed)?;
         // Each changed stream is told, and its namesake of it.
         let for_changes = 2 * changed.len();
-        let placed = self.place(fixed_worker, &drafts, for_changes)?;
+        let placed = self.place(to, fixed_worker, &drafts, for_changes)?;
         let worker = placed.worker;
 
         let passage = old_worker.zip(worker).filter(|(old, new)| old != new && streams > 0);

@@ -1,6 +1,7 @@
 //! Ports that are taken and open. What belongs together happens together here: take and open, close and let rest, so that nothing
 //! is ever half done. A port that another process has is passed over, a bounded number of times, and counted.
 
+use super::config::Reserve;
 use crate::command::Refusal;
 use crate::command::order::{PortBinding, PortKey};
 use crate::io::{PortHandle, PortOpener, PortOptions};
@@ -55,16 +56,17 @@ impl<O: PortOpener> Sockets<O> {
         self.foreign_ports
     }
 
-    /// Opens ports for all, or for none.
+    /// Opens ports for all, or for none; what is kept for others is left.
     pub(super) fn open_all<'a>(
         &mut self,
         worker: usize,
         openings: impl ExactSizeIterator<Item = &'a Opening>,
+        kept: Reserve,
         now_ms: u64,
     ) -> Result<Vec<Held>, Refusal> {
         let mut all = Vec::with_capacity(openings.len());
         for opening in openings {
-            match self.open(worker, opening, now_ms) {
+            match self.open(worker, opening, kept, now_ms) {
                 Ok(held) => all.push(held),
                 Err(refusal) => {
                     all.drain(..).for_each(|held| self.undo(worker, held));
@@ -125,10 +127,20 @@ impl<O: PortOpener> Sockets<O> {
         ]
     }
 
-    fn open(&mut self, worker: usize, opening: &Opening, now_ms: u64) -> Result<Held, Refusal> {
+    fn open(
+        &mut self,
+        worker: usize,
+        opening: &Opening,
+        kept: Reserve,
+        now_ms: u64,
+    ) -> Result<Held, Refusal> {
         let ports = opening.wanted.width.ports() as usize;
-        if self.open + ports > self.limit {
+        if self.open + ports + kept.of(self.limit) > self.limit {
             return Err(Refusal::OutOfResources("ports"));
+        }
+        let Opening { realm, wanted, .. } = *opening;
+        if kept.percent > 0 && !self.realms.leaves(realm, worker, wanted, |total| kept.of(total), now_ms) {
+            return Err(self.no_port(opening));
         }
         for _ in 0..MAX_FOREIGN_PORTS_PASSED {
             let taken = self

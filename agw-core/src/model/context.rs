@@ -20,3 +20,10 @@ pub struct ContextAttributes {
     /// An emergency call: served before others.
     pub emergency: bool,
 }
+
+impl ContextAttributes {
+    /// Whether it is served before others, out of what is kept for such calls: an emergency, or at least this priority.
+    pub const fn is_privileged(&self, high_priority: u8) -> bool {
+        self.emergency || self.priority >= high_priority
+    }
+}

@@ -220,6 +220,29 @@ impl Realms {
         Some(Taken { realm: realm as u16, pool: pool as u16, port, width: wanted.width })
     }
 
+    /// Whether the worker's share that the next ports come from keeps so many of its ports as `kept` says of their number.
+    pub(crate) fn leaves(
+        &mut self,
+        realm: usize,
+        worker: usize,
+        wanted: Wanted,
+        kept: impl Fn(usize) -> usize,
+        now_ms: u64,
+    ) -> bool {
+        let mut roomiest: Option<&Share> = None;
+        for (_, pool) in self.realms[realm].matching(wanted) {
+            let share = &mut pool.shares[worker];
+            share.refresh(now_ms);
+            if roomiest.is_none_or(|best| best.available() < share.available()) {
+                roomiest = Some(share);
+            }
+        }
+        roomiest.is_some_and(|share| {
+            let left = share.available().checked_sub(wanted.width.ports());
+            left.is_some_and(|left| left as usize >= kept(share.total() as usize))
+        })
+    }
+
     /// Gives back ports that nobody has seen: they are free at once.
     pub(crate) fn put_back(&mut self, taken: Taken) {
         let (place, share) = self.share_of(taken);

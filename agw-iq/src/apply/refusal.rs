@@ -20,11 +20,12 @@ fn code(refusal: &Refusal) -> ErrorCode {
         | Refusal::CryptoNotAllowed(_)
         | Refusal::CryptoPolicy(..) => ErrorCode::UNSUPPORTED_VALUE,
         Refusal::NoDefaultRealm => ErrorCode::INFORMATION_MISSING,
-        Refusal::OutOfContexts => ErrorCode::NO_CONTEXTS,
         Refusal::OutOfResources("terminations") => ErrorCode::OUT_OF_TERMINATIONS,
-        Refusal::OutOfPorts(_) | Refusal::OutOfResources(_) | Refusal::TooManyStreams => {
-            ErrorCode::INSUFFICIENT_RESOURCES
-        }
+        // 412 is for numbers that ran out, which they do not; a controller queues a call of priority on 510 (TS 23.334 clause 6.2.15.2).
+        Refusal::OutOfContexts
+        | Refusal::OutOfPorts(_)
+        | Refusal::OutOfResources(_)
+        | Refusal::TooManyStreams => ErrorCode::INSUFFICIENT_RESOURCES,
         Refusal::TooManyTerminations(_) => ErrorCode::CONTEXT_FULL,
         Refusal::DuplicateStream(_) => ErrorCode::DESCRIPTOR_TWICE,
         Refusal::CryptoChanged(..) | Refusal::FixedAtSetup(..) | Refusal::Unjoinable(_) => {

@@ -161,7 +161,7 @@ fn the_models_refusals_have_their_codes() {
     let mut lab = Lab::new();
     let realm = || RealmName::new("access").expect("a name");
     let cases = [
-        (Refusal::OutOfContexts, 412),
+        (Refusal::OutOfContexts, 510),
         (Refusal::OutOfResources("terminations"), 432),
         (Refusal::OutOfResources("file descriptors"), 510),
         (Refusal::OutOfPorts(realm()), 510),

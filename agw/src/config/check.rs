@@ -52,6 +52,9 @@ pub fn check(config: &Config) -> Vec<Problem> {
     range(&mut found, "media.idle", config.media.idle.into(), 0, 86_400);
     range(&mut found, "media.port_reuse_delay_ms", config.media.port_reuse_delay_ms.into(), 0, 60_000);
     range(&mut found, "limits.contexts", config.limits.contexts.into(), 1, 1_000_000);
+    let kept = agw_core::controller::MAX_RESERVE_PERCENT;
+    range(&mut found, "limits.emergency_reserve", config.limits.emergency_reserve.into(), 0, kept.into());
+    range(&mut found, "limits.high_priority", config.limits.high_priority.into(), 0, 16);
     let rate = config.limits.rates.iq_messages_per_second;
     range(&mut found, "limits.rates.iq_messages_per_second", rate.into(), 0, 10_000_000);
     range(&mut found, "io.tick_us", config.io.tick_us.into(), 0, 10_000);
@@ -225,6 +228,8 @@ mod tests {
             "iq.profile=nonsense",
             "io.backend=xdp",
             "limits.contexts=0",
+            "limits.emergency_reserve=51",
+            "limits.high_priority=17",
         ] {
             assert_eq!(first(&[set]).severity, Severity::Error, "{set}");
         }

@@ -335,6 +335,10 @@ pub enum Latch {
 pub struct Limits {
     /// Contexts at a time.
     pub contexts: u32,
+    /// Per cent that only privileged contexts may take.
+    pub emergency_reserve: u8,
+    /// The least priority that is high; 16: none.
+    pub high_priority: u8,
     /// Resident memory above which no new context is made; 0: none.
     pub memory: Bytes,
     /// Rates.
@@ -343,7 +347,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { contexts: 20_000, memory: Bytes(0), rates: Rates::default() }
+        Self {
+            contexts: 20_000,
+            emergency_reserve: 3,
+            high_priority: 8,
+            memory: Bytes(0),
+            rates: Rates::default(),
+        }
     }
 }
 

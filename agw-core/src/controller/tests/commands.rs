@@ -308,7 +308,7 @@ fn opaque_and_rtp_are_not_joined() {
 #[test]
 fn limits_are_kept_and_draining_takes_no_new_context() {
     let mut bench = Bench::with(1, |config| {
-        config.limits = Limits { contexts: 2, streams_per_termination: 2, ports: 5 };
+        config.limits = Limits { contexts: 2, streams_per_termination: 2, ports: 5, ..Limits::default() };
     });
     let (context, _) = (bench.context(), bench.context());
     let create = Command::CreateContext(ContextAttributes::default());

@@ -7,6 +7,7 @@ mod fixed;
 mod moving;
 
 mod random;
+mod reserve;
 mod secure;
 
 use super::*;
