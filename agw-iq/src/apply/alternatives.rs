@@ -207,7 +207,7 @@ pub(super) fn pairs(local: &Described, remote: &Described, reserve: Reserve) -> 
     pairs
 }
 
-/// Whether what is reserved for one serves the other too: one port, one treatment, one peer.
+/// Whether what is reserved for one serves the other too: one port, one treatment, one peer, one rate.
 fn goes_along(one: &Terms, other: &Terms) -> bool {
     let treated_alike = match (one.transport, other.transport) {
         (Transport::Rtp { secure, .. }, Transport::Rtp { secure: other, .. }) => secure == other,
@@ -220,6 +220,7 @@ fn goes_along(one: &Terms, other: &Terms) -> bool {
         && one.mux == other.mux
         && one.rtcp == other.rtcp
         && one.crypto == other.crypto
+        && one.bandwidths.covers(other.bandwidths)
 }
 
 /// Leaves the first format of a media line, and of the attributes those that are not of another.

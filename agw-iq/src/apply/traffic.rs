@@ -61,6 +61,18 @@ impl Bandwidths {
         }
     }
 
+    /// Whether what they leave room for is at least what the other ones leave; what is not said is no bound.
+    pub(super) fn covers(self, other: Self) -> bool {
+        let bound = |mine: Option<u64>, others: Option<u64>| {
+            mine.is_none_or(|mine| others.is_some_and(|others| others <= mine))
+        };
+        bound(self.application_kbps, other.application_kbps)
+            && bound(self.transport_independent_bps, other.transport_independent_bps)
+            && bound(self.packets_per_second, other.packets_per_second)
+            && bound(self.senders_bps, other.senders_bps)
+            && bound(self.receivers_bps, other.receivers_bps)
+    }
+
     /// These, and where they say nothing, the other ones.
     fn or(self, other: Self) -> Self {
         Self {
