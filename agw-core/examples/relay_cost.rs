@@ -46,6 +46,7 @@ fn plan(leg: Leg, treatment: Treatment, peer: u32, port: PortBinding, remote: So
         latching: Latching::Off,
         clock_rate_hz: None,
         watch: Default::default(),
+        copy_dscp: false,
         inbound: None,
         outbound: None,
     }

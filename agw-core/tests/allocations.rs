@@ -91,6 +91,7 @@ fn plan(side: usize, key: Option<&str>) -> FlowPlan {
         latching: Latching::Once,
         clock_rate_hz: None,
         // Looking for silence takes no memory either.
+        copy_dscp: false,
         watch: {
             let mut watch = Watch::default();
             watch.set(Way::In, 3_600_000);

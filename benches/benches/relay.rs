@@ -2,15 +2,16 @@
 //! socket relay can do (one receive and one send a packet, nothing looked at), which is the baseline of the ratios.
 //!
 //! A turn finds one packet waiting on each of the calls of a batch, as voice does. `cargo bench -p benches --bench relay` prints median
-//! nanoseconds of the worker's own processor time per packet.
+//! nanoseconds of the worker's own processor time per packet. A second table shows what is added when streams are policed or copy code
+//! points: each beside the same relay without, in turns.
 
 use agw_core::command::{Command, Event, Gateway, Reply};
 use agw_core::controller::{Controller, ControllerConfig, rings};
 use agw_core::io::epoll::{self, EpollIo, EpollPorts, EpollSetup};
 use agw_core::io::sys;
 use agw_core::model::{
-    ContextAttributes, CryptoAttribute, Leg, Mode, PortRange, RealmName, Remote, Security, StreamId,
-    StreamSpec, Transport,
+    ContextAttributes, CryptoAttribute, Leg, Mode, PeakRate, Policing, PortRange, RealmName, Remote,
+    Security, StreamId, StreamSpec, SustainedRate, Transport,
 };
 use agw_core::ports::{LocalAddress, RealmConfig};
 use agw_core::worker::Worker;
@@ -23,6 +24,8 @@ use std::time::Duration;
 const CALLS: usize = 64;
 const PACKET_BYTES: usize = 172;
 const ROUNDS: u64 = 600;
+/// How often with and without take turns.
+const PAIRS: usize = 9;
 const AVP: Transport = Transport::Rtp { secure: false, feedback: false };
 const SAVP: Transport = Transport::Rtp { secure: true, feedback: false };
 
@@ -120,8 +123,22 @@ fn attribute(suite: Suite) -> CryptoAttribute {
     CryptoAttribute::new(1, suite, vec![key]).expect("one key")
 }
 
+/// What the streams are asked for on top.
+#[derive(Clone, Copy, Default)]
+struct Extra {
+    policing: Option<Policing>,
+    copy_dscp: bool,
+}
+
+/// Both rates of a policed stream, wide enough for all that the bench sends.
+fn wide() -> Policing {
+    let sustained = SustainedRate { bytes_per_second: u32::MAX, burst_bytes: u32::MAX };
+    let peak = PeakRate { bytes_per_second: u32::MAX, tolerance_tenth_us: u32::MAX };
+    Policing::new(Some(sustained), Some(peak), None)
+}
+
 /// Median nanoseconds per packet of a worker's turns; `None` as the suite: RTP to RTP.
-fn engine(suite: Option<Suite>) -> f64 {
+fn engine(suite: Option<Suite>, extra: Extra) -> f64 {
     let (phone, far) = (socket(), socket());
     let mut engine = Engine::new();
     let transport = if suite.is_some() { SAVP } else { AVP };
@@ -129,9 +146,13 @@ fn engine(suite: Option<Suite>) -> f64 {
     let security = Security { local: keys.clone(), remote: keys.clone() };
     let ports: Vec<SocketAddr> = (0..CALLS)
         .map(|_| {
-            let access =
-                StreamSpec { security: security.clone(), ..stream("access", transport, address(&phone)) };
-            engine.call(access, stream("core", AVP, address(&far)))
+            let access = StreamSpec {
+                security: security.clone(),
+                policing: extra.policing,
+                ..stream("access", transport, address(&phone))
+            };
+            let copy_dscp = extra.copy_dscp;
+            engine.call(access, StreamSpec { copy_dscp, ..stream("core", AVP, address(&far)) })
         })
         .collect();
     let mut senders: Vec<Option<OutboundSession>> = ports
@@ -196,8 +217,22 @@ fn main() {
     );
     println!("{:<40} {:>8} {:>8} {:>12}", "", "agw", "bare", "agw : bare");
     for (name, suite) in cases {
-        let (first, ours, second) = (bare(), engine(suite), bare());
+        let (first, ours, second) = (bare(), engine(suite, Extra::default()), bare());
         let baseline = f64::midpoint(first, second);
         println!("{name:<40} {ours:>8.0} {baseline:>8.0} {:>12.2}", ours / baseline);
+    }
+    println!("\n{:<40} {:>8} {:>8} {:>12}", "", "with", "without", "with : without");
+    let policed = Extra { policing: Some(wide()), ..Extra::default() };
+    let copying = Extra { copy_dscp: true, ..Extra::default() };
+    for (name, extra) in
+        [("RTP to RTP, both rates policed", policed), ("RTP to RTP, code points copied", copying)]
+    {
+        let (mut with, mut without) = (Vec::new(), Vec::new());
+        for _ in 0..PAIRS {
+            without.push(engine(None, Extra::default()));
+            with.push(engine(None, extra));
+        }
+        let (with, without) = (median(&mut with), median(&mut without));
+        println!("{name:<40} {with:>8.0} {without:>8.0} {:>12.3}", with / without);
     }
 }

@@ -83,6 +83,8 @@ pub struct FlowPlan {
     pub watch: Watch,
     /// Ticks of the RTP time stamp per second, for the jitter only; `None`: by the payload type, as RFC 3551 says, else 8000.
     pub clock_rate_hz: Option<u32>,
+    /// What leaves carries the code point with which it came.
+    pub copy_dscp: bool,
     /// A new inbound session; `None` keeps what is there.
     pub inbound: Option<Box<InboundSession>>,
     /// A new outbound session; `None` keeps what is there.

@@ -7,7 +7,7 @@ use super::links::{FlowRecord, Purpose};
 use super::moving::Whereabouts;
 use super::registry::{MAX_TERMINATIONS_PER_CONTEXT, Termination};
 use super::sockets::{Held, Opening, refusal_of};
-use super::stream::Stream;
+use super::stream::{Facing, Stream};
 use crate::command::order::{FlowId, Order};
 use crate::command::{Command, Gateway, Refusal, Reply, Ticket};
 use crate::flow::Flow;
@@ -335,6 +335,7 @@ impl<O: PortOpener> Controller<O> {
                 held,
                 ports: self.sockets.bindings(held),
                 learned: [None; 2],
+                reads_dscp: false,
                 told: None,
             };
             stream.signal_latching(draft.latch);
@@ -397,7 +398,10 @@ impl<O: PortOpener> Controller<O> {
         if stream.origin.is_some() {
             return None;
         }
-        let shape = stream.shape(self.registry.facing(id, stream.id), self.latch);
+        let facing = self.registry.facing(id, stream.id);
+        self.follow_dscp(id, at, facing);
+        let stream = &self.registry.termination(id).ok()?.streams[at];
+        let shape = stream.shape(facing, self.latch);
         if stream.told.as_ref() == Some(&shape) && stream.fresh.is_empty() {
             return None;
         }
@@ -408,6 +412,17 @@ impl<O: PortOpener> Controller<O> {
             true => Order::Install(stream.flow, Box::new(Flow::new(plan))),
             false => Order::Change(stream.flow, Box::new(plan)),
         })
+    }
+
+    /// Lets a stream's ports tell code points if the other side copies them, and only then: it costs a dearer receive call.
+    pub(super) fn follow_dscp(&mut self, id: TerminationId, at: usize, facing: Option<Facing>) {
+        let wanted = facing.is_some_and(|facing| facing.copies_dscp);
+        let Ok(termination) = self.registry.termination_mut(id) else { return };
+        let stream = &mut termination.streams[at];
+        if stream.reads_dscp != wanted {
+            stream.reads_dscp = wanted;
+            self.sockets.read_dscp(stream.held, wanted);
+        }
     }
 
     fn order_removal(&mut self, worker: Option<usize>, removed: Option<Termination>) {

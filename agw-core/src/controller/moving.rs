@@ -254,8 +254,10 @@ impl<O: PortOpener> Controller<O> {
         let worker = passage.to.worker;
         let Ok(termination) = self.registry.termination_mut(id) else { return };
         let Some(stream_at) = termination.find(stream) else { return };
+        termination.streams[stream_at].origin = None;
+        self.follow_dscp(id, stream_at, facing);
+        let Ok(termination) = self.registry.termination_mut(id) else { return };
         let found = &mut termination.streams[stream_at];
-        found.origin = None;
         if found.unlearn {
             flow.forget_learned();
         }

@@ -6,7 +6,10 @@ use super::registry::{Context, Termination};
 use super::stream::Stream;
 use crate::command::order::Treatment;
 use crate::io::PortOpener;
-use crate::model::{ContextAttributes, ContextId, Leg, LocalStream, Mode, Remote, TerminationId, Transport};
+use crate::model::{
+    ContextAttributes, ContextId, Leg, LocalStream, Mode, Policing, Remote, SourceFilter, TerminationId,
+    Transport,
+};
 use crate::ports::{Partition, RealmPorts};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Bound;
@@ -58,8 +61,14 @@ pub struct StreamView {
     pub inbound_suite: Option<&'static str>,
     /// The suite of what is sent to the peer.
     pub outbound_suite: Option<&'static str>,
+    /// Which sources are listened to.
+    pub filter: SourceFilter,
+    /// How much the peer may send.
+    pub policing: Option<Policing>,
     /// The DiffServ code point of what is sent.
     pub dscp: u8,
+    /// What is sent carries the code point with which it came, where that is known.
+    pub copy_dscp: bool,
 }
 
 /// How much there is, for metrics.
@@ -177,7 +186,10 @@ impl<O: PortOpener> Controller<O> {
             joined: stream.origin.is_none() && stream.told.as_ref().is_some_and(|told| told.peer.is_some()),
             inbound_suite: stream.keys.inbound.map(|mark| mark.suite.name()),
             outbound_suite: stream.keys.outbound.map(|mark| mark.suite.name()),
+            filter: stream.asked.filter.clone(),
+            policing: stream.asked.policing,
             dscp: stream.asked.dscp,
+            copy_dscp: stream.asked.copy_dscp,
         }
     }
 }

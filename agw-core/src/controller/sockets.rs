@@ -116,6 +116,11 @@ impl<O: PortOpener> Sockets<O> {
         held.handles.into_iter().flatten().try_for_each(|port| self.opener.tune(port, PortOptions { dscp }))
     }
 
+    /// These ports tell the code points of what they receive, or do not.
+    pub(super) fn read_dscp(&mut self, held: Held, on: bool) {
+        held.handles.into_iter().flatten().for_each(|port| self.opener.read_dscp(port, on));
+    }
+
     /// The ports as a flow uses them.
     pub(super) fn bindings(&self, held: Held) -> [Option<PortBinding>; 2] {
         let rtp = self.realms.key(held.taken);

@@ -25,6 +25,7 @@ pub(super) struct Asked {
     pub(super) watch: Watch,
     /// The effective code point: the realm's where the command names none.
     pub(super) dscp: u8,
+    pub(super) copy_dscp: bool,
 }
 
 impl Asked {
@@ -41,6 +42,7 @@ impl Asked {
             clock_rate_hz: spec.clock_rate_hz,
             watch: spec.watch,
             dscp: spec.dscp.unwrap_or(realm_dscp),
+            copy_dscp: spec.copy_dscp,
         }
     }
 }
@@ -69,6 +71,8 @@ pub(super) struct Stream {
     pub(super) ports: [Option<PortBinding>; 2],
     /// What the worker has learned of the peer's addresses, for people to see.
     pub(super) learned: [Option<SocketAddr>; 2],
+    /// Whether its ports tell the code points of what they receive.
+    pub(super) reads_dscp: bool,
     /// What the worker was told last; `None`: nothing yet.
     pub(super) told: Option<Shape>,
 }
@@ -86,6 +90,7 @@ pub(super) struct Shape {
     pub(super) latching: Latching,
     pub(super) clock_rate_hz: Option<u32>,
     pub(super) watch: Watch,
+    pub(super) copy_dscp: bool,
 }
 
 /// What one side has to know of the other.
@@ -94,12 +99,18 @@ pub(super) struct Facing {
     pub(super) flow: FlowId,
     pub(super) transport: Transport,
     pub(super) keyed: bool,
+    pub(super) copies_dscp: bool,
 }
 
 impl Stream {
     /// What the other side has to know of this one.
     pub(super) fn facing(&self) -> Facing {
-        Facing { flow: self.flow, transport: self.asked.transport, keyed: self.keys.any() }
+        Facing {
+            flow: self.flow,
+            transport: self.asked.transport,
+            keyed: self.keys.any(),
+            copies_dscp: self.asked.copy_dscp,
+        }
     }
 
     /// Takes note of what a command says of latching.
@@ -133,6 +144,7 @@ impl Stream {
             latching: self.learning(treatment, policy),
             clock_rate_hz: self.asked.clock_rate_hz,
             watch: self.asked.watch,
+            copy_dscp: self.asked.copy_dscp,
         }
     }
 
@@ -151,6 +163,7 @@ impl Stream {
             latching: shape.latching,
             clock_rate_hz: shape.clock_rate_hz,
             watch: shape.watch,
+            copy_dscp: shape.copy_dscp,
             inbound: self.fresh.inbound.take(),
             outbound: self.fresh.outbound.take(),
         };
@@ -220,7 +233,7 @@ mod tests {
     const SAVP: Transport = Transport::Rtp { secure: true, feedback: false };
 
     fn facing(transport: Transport, keyed: bool) -> Option<Facing> {
-        Some(Facing { flow: FlowId(0), transport, keyed })
+        Some(Facing { flow: FlowId(0), transport, keyed, copies_dscp: false })
     }
 
     #[test]

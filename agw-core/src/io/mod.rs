@@ -66,6 +66,10 @@ pub struct Slot {
     pub waited_us: Option<u32>,
     /// How many datagrams the port's receive queue was reported to have lost since the last report.
     pub lost_before: u32,
+    /// The DiffServ code point that it came with, from ports that [tell it](PortOpener::read_dscp).
+    pub received_dscp: Option<u8>,
+    /// The code point to send it with; `None`: the port's.
+    pub dscp: Option<u8>,
     /// Where it is to go; `None`: nowhere.
     pub to: Option<(PortHandle, SocketAddr)>,
     /// What came of sending it.
@@ -82,6 +86,8 @@ impl Slot {
             from: SocketAddr::from(([0, 0, 0, 0], 0)),
             waited_us: None,
             lost_before: 0,
+            received_dscp: None,
+            dscp: None,
             to: None,
             outcome: SendOutcome::Unsent,
         }
@@ -100,6 +106,8 @@ impl Slot {
         self.from = from;
         self.waited_us = None;
         self.lost_before = 0;
+        self.received_dscp = None;
+        self.dscp = None;
         self.to = None;
         self.outcome = SendOutcome::Unsent;
     }
@@ -185,6 +193,9 @@ pub trait PortOpener {
     /// # Errors
     /// What the system says.
     fn tune(&mut self, port: PortHandle, options: PortOptions) -> io::Result<()>;
+
+    /// From now on [`Slot::received_dscp`] is told of what the port receives, or no more. Where the system cannot, it is never told.
+    fn read_dscp(&mut self, port: PortHandle, on: bool);
 
     /// Closes a port that no flow uses any more.
     fn close(&mut self, worker: usize, port: PortHandle);

@@ -67,6 +67,16 @@ struct Flight {
     from: SocketAddr,
     to: SocketAddr,
     bytes: Vec<u8>,
+    dscp: u8,
+}
+
+/// A datagram in the queue of a port.
+#[derive(Debug)]
+struct Waiting {
+    from: SocketAddr,
+    bytes: Vec<u8>,
+    dscp: u8,
+    arrived_us: u64,
 }
 
 #[derive(Debug)]
@@ -76,7 +86,8 @@ struct Port {
     key: PortKey,
     local: SocketAddr,
     options: PortOptions,
-    queue: VecDeque<(SocketAddr, Vec<u8>, u64)>,
+    reads_dscp: bool,
+    queue: VecDeque<Waiting>,
     lost: u32,
 }
 
@@ -92,7 +103,9 @@ struct Net {
     ports: BTreeMap<u32, Port>,
     by_address: BTreeMap<SocketAddr, u32>,
     next_port: u32,
-    endpoints: BTreeMap<SocketAddr, VecDeque<(SocketAddr, Vec<u8>)>>,
+    endpoints: BTreeMap<SocketAddr, VecDeque<(SocketAddr, Vec<u8>, u8)>>,
+    /// The code points of what endpoints send, where that is not 0.
+    marks: BTreeMap<SocketAddr, u8>,
     unreachable: BTreeSet<SocketAddr>,
     /// How many more sends the gateway's side takes before its queues are full.
     send_room: Option<usize>,
@@ -101,7 +114,7 @@ struct Net {
 }
 
 impl Net {
-    fn launch(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+    fn launch(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8], dscp: u8) {
         if self.chance.per_mille(self.link.loss_per_mille) {
             return;
         }
@@ -109,7 +122,7 @@ impl Net {
         for _ in 0..copies {
             let due_us = self.now_us + self.link.delay_us + self.chance.below(self.link.jitter_us + 1);
             self.under_way.push(Reverse((due_us, self.next_flight)));
-            self.flights.insert(self.next_flight, Flight { from, to, bytes: bytes.to_vec() });
+            self.flights.insert(self.next_flight, Flight { from, to, bytes: bytes.to_vec(), dscp });
             self.next_flight += 1;
         }
         self.deliver();
@@ -122,10 +135,11 @@ impl Net {
             self.under_way.pop();
             let Some(flight) = self.flights.remove(&number) else { continue };
             if let Some(inbox) = self.endpoints.get_mut(&flight.to) {
-                inbox.push_back((flight.from, flight.bytes));
+                inbox.push_back((flight.from, flight.bytes, flight.dscp));
             } else if let Some(port) = self.by_address.get(&flight.to).and_then(|h| self.ports.get_mut(h)) {
                 if port.queue.len() < QUEUE_DATAGRAMS {
-                    port.queue.push_back((flight.from, flight.bytes, due_us));
+                    let Flight { from, bytes, dscp, .. } = flight;
+                    port.queue.push_back(Waiting { from, bytes, dscp, arrived_us: due_us });
                 } else {
                     port.lost += 1;
                 }
@@ -152,6 +166,7 @@ impl SimNet {
             by_address: BTreeMap::new(),
             next_port: 0,
             endpoints: BTreeMap::new(),
+            marks: BTreeMap::new(),
             unreachable: BTreeSet::new(),
             send_room: None,
             closed_losses: BTreeMap::new(),
@@ -238,11 +253,23 @@ impl Endpoint {
 
     /// Sends a datagram.
     pub fn send(&self, to: SocketAddr, bytes: &[u8]) {
-        self.net.net().launch(self.address, to, bytes);
+        let mut net = self.net.net();
+        let dscp = net.marks.get(&self.address).copied().unwrap_or(0);
+        net.launch(self.address, to, bytes, dscp);
+    }
+
+    /// What it sends from now on carries this code point.
+    pub fn mark(&self, dscp: u8) {
+        self.net.net().marks.insert(self.address, dscp);
     }
 
     /// The next datagram that has arrived, and who sent it.
     pub fn receive(&self) -> Option<(SocketAddr, Vec<u8>)> {
+        self.receive_marked().map(|(from, bytes, _)| (from, bytes))
+    }
+
+    /// The next datagram, who sent it, and its code point.
+    pub fn receive_marked(&self) -> Option<(SocketAddr, Vec<u8>, u8)> {
         self.net.net().endpoints.get_mut(&self.address)?.pop_front()
     }
 }
@@ -268,7 +295,15 @@ impl PortOpener for SimPorts {
         net.by_address.insert(local, handle);
         net.ports.insert(
             handle,
-            Port { worker: Some(worker), key, local, options, queue: VecDeque::new(), lost: 0 },
+            Port {
+                worker: Some(worker),
+                key,
+                local,
+                options,
+                reads_dscp: false,
+                queue: VecDeque::new(),
+                lost: 0,
+            },
         );
         Ok(PortHandle(handle))
     }
@@ -278,6 +313,12 @@ impl PortOpener for SimPorts {
         let port = net.ports.get_mut(&port.0).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         port.options = options;
         Ok(())
+    }
+
+    fn read_dscp(&mut self, port: PortHandle, on: bool) {
+        if let Some(port) = self.0.net().ports.get_mut(&port.0) {
+            port.reads_dscp = on;
+        }
     }
 
     fn close(&mut self, _worker: usize, port: PortHandle) {
@@ -333,13 +374,16 @@ impl PacketIo for SimIo {
                 if batch.filled == BATCH_SLOTS {
                     return Ok(());
                 }
-                let Some((from, bytes, arrived_us)) = port.queue.pop_front() else { continue };
+                let Some(Waiting { from, bytes, dscp, arrived_us }) = port.queue.pop_front() else {
+                    continue;
+                };
                 let slot = &mut batch.slots[batch.filled];
                 let len = bytes.len().min(MAX_DATAGRAM_BYTES);
                 slot.bytes[..len].copy_from_slice(&bytes[..len]);
                 slot.fill(port.key, from, len, bytes.len() > len);
                 slot.waited_us = u32::try_from(now_us - arrived_us).ok();
                 slot.lost_before = std::mem::take(&mut port.lost);
+                slot.received_dscp = port.reads_dscp.then_some(dscp);
                 batch.filled += 1;
             }
             if batch.filled == before {
@@ -352,12 +396,14 @@ impl PacketIo for SimIo {
         let mut net = self.net.net();
         for slot in batch.packets() {
             let Some((handle, to)) = slot.to else { continue };
-            let local = net.ports.get(&handle.0).map(|port| port.local);
-            slot.outcome = match (local, net.send_room) {
+            let port = net.ports.get(&handle.0).map(|port| (port.local, port.options.dscp));
+            slot.outcome = match (port, net.send_room) {
                 (_, Some(0)) => SendOutcome::Full,
-                (Some(local), room) if !net.unreachable.contains(&to) && local.is_ipv4() == to.is_ipv4() => {
+                (Some((local, dscp)), room)
+                    if !net.unreachable.contains(&to) && local.is_ipv4() == to.is_ipv4() =>
+                {
                     net.send_room = room.map(|room| room - 1);
-                    net.launch(local, to, slot.datagram());
+                    net.launch(local, to, slot.datagram(), slot.dscp.unwrap_or(dscp));
                     SendOutcome::Sent
                 }
                 _ => SendOutcome::Failed,

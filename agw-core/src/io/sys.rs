@@ -14,7 +14,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-/// Room for the control messages that we ask for: a time stamp and an overflow count, with headers.
+/// Room for the control messages that we ask for, with headers: a time stamp, an overflow count, a traffic class.
 const CONTROL_BYTES: usize = 128;
 
 /// Turns the -1 of a system call into its error.
@@ -110,6 +110,15 @@ pub struct Received {
     /// How many datagrams this socket's receive queue had lost since it was opened, when this one was queued, modulo 2^32. The kernel tells
     /// only numbers other than 0, and only where asked for with [`enable_overflow_count`].
     pub overflows: Option<u32>,
+    /// The octet of the IP header that holds code point and ECN, where asked for with [`tell_traffic_class`].
+    pub traffic_class: Option<u8>,
+}
+
+impl Received {
+    /// The DiffServ code point, where it is known.
+    pub fn dscp(&self) -> Option<u8> {
+        self.traffic_class.map(|class| class >> 2)
+    }
 }
 
 const NOWHERE: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0));
@@ -145,6 +154,7 @@ pub fn receive_from(socket: RawFd, buffer: &mut [u8]) -> io::Result<Received> {
         from: address.decode(address_len).unwrap_or(NOWHERE),
         time_ns: None,
         overflows: None,
+        traffic_class: None,
     })
 }
 
@@ -199,6 +209,43 @@ pub fn send(socket: RawFd, datagram: &[u8]) -> io::Result<()> {
     checked_len(result).map(|_| ())
 }
 
+/// Sends one datagram without waiting and marks it with a DiffServ code point of its own; through a socket that is `connected` to `to`, or
+/// one that is not.
+///
+/// # Errors
+/// As [`send`] and [`send_to`].
+pub fn send_marked(
+    socket: RawFd,
+    datagram: &[u8],
+    to: SocketAddr,
+    connected: bool,
+    dscp: u8,
+) -> io::Result<()> {
+    let (mut address, address_len) = RawAddress::encode(to);
+    let mut control = Control::empty();
+    let mut piece = libc::iovec { iov_base: datagram.as_ptr().cast_mut().cast(), iov_len: datagram.len() };
+    let name = if connected { std::ptr::null_mut() } else { &raw mut address };
+    let mut header = message_header(&raw mut piece, name, if connected { 0 } else { address_len });
+    header.msg_control = (&raw mut control).cast();
+    let (level, kind) = match to {
+        SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_TOS),
+        SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_TCLASS),
+    };
+    let class = libc::c_int::from(dscp & 0x3f) << 2;
+    // SAFETY: there is room for one control message with an int in `control`, which the header points to and which, like piece, address
+    // and datagram, outlives the call; the kernel only reads through them.
+    let result = unsafe {
+        header.msg_controllen = libc::CMSG_SPACE(socklen_of::<libc::c_int>()) as _;
+        let message = libc::CMSG_FIRSTHDR(&raw const header);
+        (*message).cmsg_level = level;
+        (*message).cmsg_type = kind;
+        (*message).cmsg_len = libc::CMSG_LEN(socklen_of::<libc::c_int>()) as _;
+        libc::CMSG_DATA(message).cast::<libc::c_int>().write_unaligned(class);
+        libc::sendmsg(socket, &raw const header, SEND_FLAGS)
+    };
+    checked_len(result).map(|_| ())
+}
+
 /// Room for control messages, aligned as the kernel wants it.
 #[repr(C, align(8))]
 #[derive(Clone, Copy)]
@@ -235,22 +282,27 @@ unsafe fn describe(header: &libc::msghdr, address: &RawAddress, len: usize) -> R
         from: address.decode(header.msg_namelen).unwrap_or(NOWHERE),
         time_ns: None,
         overflows: None,
+        traffic_class: None,
     };
     // SAFETY: by the contract above the header and its control bytes are live; the macros stay within msg_controllen, and the values are
     // read unaligned, as plain integers of the size that the kernel documents for each type.
     unsafe {
         let mut control = libc::CMSG_FIRSTHDR(header);
         while !control.is_null() {
-            if (*control).cmsg_level == libc::SOL_SOCKET {
-                let data = libc::CMSG_DATA(control);
-                match (*control).cmsg_type {
-                    libc::SCM_TIMESTAMPNS => {
-                        let time: libc::timespec = data.cast::<libc::timespec>().read_unaligned();
-                        received.time_ns = Some(nanoseconds(time));
-                    }
-                    libc::SO_RXQ_OVFL => received.overflows = Some(data.cast::<u32>().read_unaligned()),
-                    _ => {}
+            let data = libc::CMSG_DATA(control);
+            match ((*control).cmsg_level, (*control).cmsg_type) {
+                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                    let time: libc::timespec = data.cast::<libc::timespec>().read_unaligned();
+                    received.time_ns = Some(nanoseconds(time));
                 }
+                (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
+                    received.overflows = Some(data.cast::<u32>().read_unaligned());
+                }
+                (libc::IPPROTO_IP, libc::IP_TOS) => received.traffic_class = Some(data.read()),
+                (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) => {
+                    received.traffic_class = Some(data.cast::<libc::c_int>().read_unaligned() as u8);
+                }
+                _ => {}
             }
             control = libc::CMSG_NXTHDR(header, control);
         }
@@ -561,6 +613,18 @@ pub fn set_dscp(socket: &impl AsFd, v6: bool, dscp: u8) -> io::Result<()> {
         set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_TCLASS, traffic_class)
     } else {
         set_option(socket, libc::IPPROTO_IP, libc::IP_TOS, traffic_class)
+    }
+}
+
+/// Asks for [`Received::traffic_class`] (IP_RECVTOS, IPV6_RECVTCLASS), or asks for it no more.
+///
+/// # Errors
+/// What the system says.
+pub fn tell_traffic_class(socket: &impl AsFd, v6: bool, on: bool) -> io::Result<()> {
+    if v6 {
+        set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS, on.into())
+    } else {
+        set_option(socket, libc::IPPROTO_IP, libc::IP_RECVTOS, on.into())
     }
 }
 

@@ -115,6 +115,16 @@ impl AddressMask {
     }
 }
 
+impl fmt::Display for AddressMask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = if self.address.is_ipv4() { 32 } else { 128 };
+        match self.prefix_bits == width {
+            true => self.address.fmt(f),
+            false => write!(f, "{}/{}", self.address, self.prefix_bits),
+        }
+    }
+}
+
 /// A range of ports, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortRange {
@@ -141,6 +151,15 @@ impl PortRange {
     /// Whether `port` lies in the range.
     pub const fn contains(&self, port: u16) -> bool {
         self.first <= port && port <= self.last
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.first == self.last {
+            true => self.first.fmt(f),
+            false => write!(f, "{}-{}", self.first, self.last),
+        }
     }
 }
 

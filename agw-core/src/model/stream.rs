@@ -124,6 +124,8 @@ pub struct StreamSpec {
     pub clock_rate_hz: Option<u32>,
     /// The DiffServ code point of what we send, 0 to 63; `None`: the realm's.
     pub dscp: Option<u8>,
+    /// What we send carries the code point with which it came to the other side of the context (H.248.52), where that is known.
+    pub copy_dscp: bool,
     /// Whose silence is to be told.
     pub watch: Watch,
     /// What to do about latching, with this command only.
@@ -147,6 +149,7 @@ impl StreamSpec {
             policing: None,
             clock_rate_hz: None,
             dscp: None,
+            copy_dscp: false,
             watch: Watch::default(),
             latch: None,
         }

@@ -348,6 +348,9 @@ fn accept(lane: &Lane, slot: &Slot, now: Now, place: &mut Workplace<'_>) -> Resu
 fn leave(lane: &Lane, slot: &mut Slot, now: Now, place: &mut Workplace<'_>) -> Result<(), DropReason> {
     let flow = place.table.get_mut(lane.exit).ok_or(DropReason::NoPeer)?;
     slot.to = Some(flow.exit(lane.class)?);
+    if flow.plan.copy_dscp {
+        slot.dscp = slot.received_dscp;
+    }
     if lane.class == Class::Rtcp {
         flow.note_rtcp_leaving(slot.datagram(), now);
     }

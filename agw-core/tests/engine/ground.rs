@@ -4,10 +4,12 @@
 use agw_core::command::order::PortKey;
 use agw_core::io::epoll::{self, EpollIo, EpollPorts, EpollSetup};
 use agw_core::io::sim::{Endpoint, SimIo, SimNet, SimPorts};
+use agw_core::io::sys;
 use agw_core::io::{PacketIo, PortHandle, PortOpener, PortOptions};
 use agw_core::model::Family;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 /// A far host's socket.
@@ -15,6 +17,10 @@ pub(crate) trait Host {
     fn address(&self) -> SocketAddr;
     fn send(&self, to: SocketAddr, bytes: &[u8]);
     fn receive(&self) -> Option<(SocketAddr, Vec<u8>)>;
+    /// What it sends from now on carries this code point.
+    fn mark(&self, dscp: u8);
+    /// A datagram with its code point.
+    fn receive_marked(&self) -> Option<(Vec<u8>, u8)>;
 }
 
 pub(crate) trait Ground {
@@ -115,6 +121,14 @@ impl Host for Endpoint {
     fn receive(&self) -> Option<(SocketAddr, Vec<u8>)> {
         Self::receive(self)
     }
+
+    fn mark(&self, dscp: u8) {
+        Self::mark(self, dscp);
+    }
+
+    fn receive_marked(&self) -> Option<(Vec<u8>, u8)> {
+        Self::receive_marked(self).map(|(_, bytes, dscp)| (bytes, dscp))
+    }
 }
 
 // --- real ----------------------------------------------------------------------------------------------------------------------
@@ -188,5 +202,16 @@ impl Host for UdpSocket {
         let mut buffer = [0; 4096];
         let (len, from) = self.recv_from(&mut buffer).ok()?;
         Some((from, buffer[..len].to_vec()))
+    }
+
+    fn mark(&self, dscp: u8) {
+        sys::set_dscp(self, self.address().is_ipv6(), dscp).unwrap();
+    }
+
+    fn receive_marked(&self) -> Option<(Vec<u8>, u8)> {
+        sys::tell_traffic_class(self, self.address().is_ipv6(), true).unwrap();
+        let mut buffer = [0; 4096];
+        let received = sys::receive_message(self.as_raw_fd(), &mut buffer).ok()?;
+        Some((buffer[..received.len].to_vec(), received.dscp().unwrap()))
     }
 }

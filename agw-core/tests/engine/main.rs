@@ -2,6 +2,7 @@
 
 mod chaos;
 mod control;
+mod dscp;
 mod ground;
 mod policing;
 mod relay;
@@ -69,6 +70,10 @@ on_every_ground! {
         a_send_that_fails_is_a_drop,
         a_full_receive_queue_is_a_drop,
         lengths_are_counted_in_bytes_of_the_wire,
+    },
+    dscp::{
+        a_copied_code_point_crosses_between_ip_versions,
+        companions_copy_too,
     },
     policing::{
         a_burst_passes_and_what_exceeds_it_is_discarded_and_told_once,

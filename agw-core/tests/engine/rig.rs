@@ -82,6 +82,7 @@ fn blank_plan(leg: Leg, treatment: Treatment) -> FlowPlan {
         latching: Latching::Off,
         clock_rate_hz: None,
         watch: Default::default(),
+        copy_dscp: false,
         inbound: None,
         outbound: None,
     }
@@ -259,6 +260,13 @@ impl<G: Ground> Rig<G> {
             self.ground.ports().admit(0, port.handle);
         }
         moved
+    }
+
+    /// Lets a side's ports tell the code points of what they receive.
+    pub(crate) fn read_dscp(&mut self, side: Side, on: bool) {
+        for port in self.plans[&side.id.0].ports.into_iter().flatten() {
+            self.ground.ports().read_dscp(port.handle, on);
+        }
     }
 
     pub(crate) fn statistics(&mut self, side: Side) -> StreamStatistics {

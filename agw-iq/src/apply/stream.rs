@@ -392,6 +392,7 @@ fn addresses(group: &Group, terms: &Terms) -> Result<Option<Remote>, ErrorDescri
 fn derive(spec: &mut StreamSpec, stream: &Stream, rules: &Rules<'_>) -> Result<(), ErrorDescriptor> {
     spec.realm = realm(stream, rules)?;
     spec.dscp = stream.property("ds", "dscp").and_then(|value| rules.dscp.read(value));
+    spec.copy_dscp = stream.property("ds", "tb").is_some_and(|tagging| tagging.is("Copy"));
     spec.mode = if stream.local_off || stream.remote_off { Mode::Inactive } else { mode(stream.mode) };
     let rtcp_off = [("rtcph", "rsb"), ("gm", "rsb")].iter().any(|(p, i)| stream.is_on(p, i) == Some(false));
     spec.rtcp = match spec.transport {

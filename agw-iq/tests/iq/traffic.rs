@@ -154,6 +154,16 @@ fn filters_take_several_masks_and_ranges() {
 }
 
 #[test]
+fn tagging_is_marking_or_copying() {
+    let mut lab = Lab::new();
+    lab.ask(&add_with("ds/dscp=0x2E,ds/tb=Copy"));
+    assert_eq!((lab.model.spec(101, 1).dscp, lab.model.spec(101, 1).copy_dscp), (Some(46), true));
+    lab.ask("C=5001{MF=ip/1/access/101{M{ST=1{O{ds/tb=Mark}}}}}");
+    assert_eq!((lab.model.spec(101, 1).dscp, lab.model.spec(101, 1).copy_dscp), (Some(46), false));
+    assert_eq!(lab.error(&add_with("ds/tb=Remark")), (449, "ds/tb = Remark".to_owned()));
+}
+
+#[test]
 fn an_explicit_source_is_where_media_is_received() {
     let mut lab = Lab::new();
     lab.ask(&add_with("gm/esas=ON,gm/lsa=\"198.51.100.20\",gm/esps=ON,gm/lsp=31000"));

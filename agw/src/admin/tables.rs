@@ -3,7 +3,7 @@
 
 use super::ask::MAX_PAGE;
 use super::client::Admin;
-use super::views::{Context, ContextPage, Draining, Drops, Status, Stream, Worker};
+use super::views::{Context, ContextPage, Draining, Drops, Rates, Status, Stream, Worker};
 use crate::cli::{Ask, Contexts, OneContext};
 use crate::failure::Failure;
 use crate::print;
@@ -133,14 +133,24 @@ pub fn context(request: &OneContext) -> Result<(), Failure> {
                     let rtcp = s.learned_rtcp.as_deref().map(|r| format!(", RTCP {r}")).unwrap_or_default();
                     text.push_str(&format!("      learned {learned}{rtcp}\n"));
                 }
+                if let Some(sources) = &s.sources {
+                    text.push_str(&format!("      hears  {sources}\n"));
+                }
+                if let Some(rates) = &s.rates {
+                    text.push_str(&format!("      rates  {}\n", allowance(rates)));
+                }
+                let copied = if s.dscp_copied { ", or the one it came with" } else { "" };
+                if s.dscp > 0 || s.dscp_copied {
+                    text.push_str(&format!("      dscp   {}{copied}\n", s.dscp));
+                }
                 if let Some(c) = &s.counters {
                     text.push_str(&format!(
                         "      from the peer {} packets, {} octets; to it {} packets, {} octets\n",
                         c.packets_received, c.octets_received, c.packets_sent, c.octets_sent
                     ));
                     text.push_str(&format!(
-                        "      lost {:.2} %, jitter {:.1} ms, kept out by the gate {}\n",
-                        c.loss_percent, c.jitter_ms, c.discarded
+                        "      lost {:.2} %, jitter {:.1} ms, kept out by the gate {}, of these too fast {}\n",
+                        c.loss_percent, c.jitter_ms, c.discarded, c.policed
                     ));
                     text.push_str(&format!(
                         "      last packet from the peer {}, to it {}\n",
@@ -161,6 +171,19 @@ pub fn context(request: &OneContext) -> Result<(), Failure> {
         }
         text
     })
+}
+
+fn allowance(rates: &Rates) -> String {
+    let mut parts = Vec::new();
+    if let (Some(rate), Some(burst)) = (rates.sustained, rates.burst) {
+        parts.push(format!("{rate} octets/s and {burst} at once"));
+    }
+    if let (Some(peak), Some(tolerance)) = (rates.peak, rates.tolerance) {
+        let tolerance_ms = f64::from(tolerance) / 10_000.0;
+        parts.push(format!("at most {peak} octets/s, {tolerance_ms:.1} ms early"));
+    }
+    parts.push(format!("RTCP {} octets/s", rates.rtcp));
+    parts.join("; ")
 }
 
 /// `agw workers`.

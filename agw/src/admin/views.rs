@@ -121,11 +121,38 @@ pub struct Stream {
     pub suite_in: Option<String>,
     /// The suite of what we send.
     pub suite_out: Option<String>,
+    /// Which sources are listened to, in words; absent where nothing was said of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sources: Option<String>,
+    /// How much the peer may send; absent where it is not policed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Rates>,
+    /// The DiffServ code point of what is sent.
+    #[serde(default)]
+    pub dscp: u8,
+    /// What is sent carries the code point with which it came, where that is known.
+    #[serde(default)]
+    pub dscp_copied: bool,
     /// Whether the other side of the context has this stream too.
     pub joined: bool,
     /// What it has carried; only in `/contexts/ID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counters: Option<Counters>,
+}
+
+/// What a peer may send, in octets of IP packets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
+    /// The mean rate per second.
+    pub sustained: Option<u32>,
+    /// What may come at once on top.
+    pub burst: Option<u32>,
+    /// The peak rate per second.
+    pub peak: Option<u32>,
+    /// How much too early a packet may be for that, in tenths of microseconds.
+    pub tolerance: Option<u32>,
+    /// RTCP's rate per second.
+    pub rtcp: u32,
 }
 
 /// What a stream has carried since it was added.
@@ -147,8 +174,11 @@ pub struct Counters {
     pub jitter_ms: f64,
     /// Half the RTCP round trip, 0 when unknown.
     pub delay_ms: f64,
-    /// Packets that the gate kept out.
+    /// Packets that source filter, gate and rates kept out.
     pub discarded: u64,
+    /// Those of them that exceeded the rates.
+    #[serde(default)]
+    pub policed: u64,
     /// Milliseconds since something last came from the peer, true to about a second; absent when nothing has come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_in_ms: Option<u64>,

@@ -3,10 +3,12 @@
 
 use super::Control;
 use crate::admin::ask::{MAX_PAGE, Question};
-use crate::admin::views::{Context, ContextPage, Draining, Packets, Ports, Status, Stream, Termination};
+use crate::admin::views::{
+    Context, ContextPage, Draining, Packets, Ports, Rates, Status, Stream, Termination,
+};
 use crate::metrics::{ControlNumbers, RealmNumbers};
 use agw_core::controller::{ContextView, StreamView};
-use agw_core::model::{ContextId, Leg, Mode};
+use agw_core::model::{ContextId, Leg, Mode, Policing, SourceFilter, SourceRule};
 use agw_iq::counters::TransactionResult;
 use std::sync::PoisonError;
 use std::time::Instant;
@@ -166,7 +168,39 @@ fn stream(view: &StreamView) -> Stream {
         learned_rtcp: view.learned[1].map(|from| from.to_string()),
         suite_in: view.inbound_suite.map(str::to_owned),
         suite_out: view.outbound_suite.map(str::to_owned),
+        sources: sources(&view.filter),
+        rates: view.policing.map(rates),
+        dscp: view.dscp,
+        dscp_copied: view.copy_dscp,
         joined: view.joined,
         counters: None,
+    }
+}
+
+fn sources(filter: &SourceFilter) -> Option<String> {
+    let addresses = in_words("addresses", &filter.addresses);
+    let ports = in_words("ports", &filter.ports);
+    let both: Vec<String> = [addresses, ports].into_iter().flatten().collect();
+    (!both.is_empty()).then(|| both.join("; "))
+}
+
+fn in_words<T: std::fmt::Display>(what: &str, rule: &SourceRule<T>) -> Option<String> {
+    match rule {
+        SourceRule::Any => None,
+        SourceRule::Peer => Some(format!("{what} of the peer")),
+        SourceRule::Listed(entries) => {
+            let entries: Vec<String> = entries.iter().map(ToString::to_string).collect();
+            Some(format!("{what} {}", entries.join(", ")))
+        }
+    }
+}
+
+fn rates(policing: Policing) -> Rates {
+    Rates {
+        sustained: policing.sustained.map(|rate| rate.bytes_per_second),
+        burst: policing.sustained.map(|rate| rate.burst_bytes),
+        peak: policing.peak.map(|rate| rate.bytes_per_second),
+        tolerance: policing.peak.map(|rate| rate.tolerance_tenth_us),
+        rtcp: policing.rtcp_bytes_per_second,
     }
 }

@@ -80,6 +80,7 @@ fn counters(statistics: &StreamStatistics) -> Counters {
         jitter_ms: statistics.jitter_ms,
         delay_ms: statistics.delay_ms,
         discarded: statistics.discarded,
+        policed: statistics.policed,
         idle_in_ms: statistics.idle_ms[0],
         idle_out_ms: statistics.idle_ms[1],
     }

@@ -387,6 +387,7 @@ fn spec(input: &mut Input<'_>, keys: &[CryptoAttribute]) -> StreamSpec {
         policing: if set(12) { Some(policing(input)) } else { None },
         clock_rate_hz: if set(8) { Some(u32::from(input.byte()).pow(4)) } else { None },
         dscp: if set(9) { Some(input.byte()) } else { None },
+        copy_dscp: set(13),
         latch: match choices >> 10 & 3 {
             0 => None,
             1 => Some(LatchAction::Off),

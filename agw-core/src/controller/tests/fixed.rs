@@ -59,6 +59,43 @@ fn what_is_not_fixed_takes_effect() {
 }
 
 #[test]
+fn ports_tell_code_points_as_long_as_the_other_side_copies_them() {
+    let mut bench = Bench::new(2);
+    let (first, second) = (bench.context(), bench.context());
+    let copying = StreamSpec { copy_dscp: true, ..spec("access", AVP) };
+    let access = bench.add(first, copying.clone()).id;
+    let told = |bench: &Bench| {
+        let open = bench.controller.opener().open.values();
+        open.filter(|port| port.reads_dscp).map(|port| port.local.port()).collect::<Vec<_>>()
+    };
+    bench.turn();
+    assert_eq!(told(&bench), [], "there is nobody to read from");
+    let core = bench.add(first, spec("core", AVP));
+    let other = bench.add(second, spec("core", AVP));
+    let ports = |view: &TerminationView| {
+        let rtp = view.streams[0].rtp.port();
+        vec![rtp, rtp + 1]
+    };
+    bench.turn();
+    assert!(bench.plan(access).copy_dscp && !bench.plan(core.id).copy_dscp);
+    assert_eq!(told(&bench), ports(&core));
+    // To another worker: who is left reads no more, and who is met does.
+    bench.execute(Command::Move { termination: access, to: second, streams: Vec::new() }).unwrap();
+    bench.turn();
+    assert_eq!(told(&bench), ports(&other));
+    bench.modify(access, spec("access", AVP)).unwrap();
+    assert_eq!(told(&bench), []);
+    bench.modify(access, copying).unwrap();
+    assert_eq!(told(&bench), ports(&other));
+    bench.execute(Command::Subtract(access)).unwrap();
+    assert_eq!(told(&bench), []);
+    for context in [first, second] {
+        bench.execute(Command::RemoveContext(context)).unwrap();
+    }
+    bench.assert_nothing_left();
+}
+
+#[test]
 fn rtcp_mux_may_be_agreed_on_and_given_up_while_the_port_is_reserved() {
     let mut bench = Bench::new(1);
     let context = bench.context();

@@ -40,6 +40,7 @@ pub(super) struct OpenPort {
     pub(super) key: PortKey,
     pub(super) local: SocketAddr,
     pub(super) dscp: u8,
+    pub(super) reads_dscp: bool,
 }
 
 /// Notes what is open; fails when told to.
@@ -86,7 +87,14 @@ impl PortOpener for Recorder {
         self.last_handle += 1;
         self.open.insert(
             self.last_handle,
-            OpenPort { worker: Some(worker), reserved: Vec::new(), key, local, dscp: options.dscp },
+            OpenPort {
+                worker: Some(worker),
+                reserved: Vec::new(),
+                key,
+                local,
+                dscp: options.dscp,
+                reads_dscp: false,
+            },
         );
         Ok(PortHandle(self.last_handle))
     }
@@ -97,6 +105,12 @@ impl PortOpener for Recorder {
         }
         self.open.get_mut(&port.0).expect("an open port").dscp = options.dscp;
         Ok(())
+    }
+
+    fn read_dscp(&mut self, port: PortHandle, on: bool) {
+        let port = self.open.get_mut(&port.0).expect("an open port");
+        assert_ne!(port.reads_dscp, on, "said twice");
+        port.reads_dscp = on;
     }
 
     fn reserve(&mut self, worker: usize, port: PortHandle) -> io::Result<()> {

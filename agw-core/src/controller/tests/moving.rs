@@ -181,8 +181,13 @@ fn a_move_that_cannot_be_certain_of_its_end_changes_nothing() {
 
 /// What changes of a termination on its way to the other worker: a stream that it has, and one that it gets.
 fn changes() -> Vec<(StreamId, StreamSpec)> {
-    let held =
-        StreamSpec { mode: Mode::Inactive, dscp: Some(46), ..keyed("access", Some(KEY_1), Some(KEY_2)) };
+    let rate = SustainedRate { bytes_per_second: 10_000, burst_bytes: 1_500 };
+    let held = StreamSpec {
+        mode: Mode::Inactive,
+        dscp: Some(46),
+        policing: Some(Policing::new(Some(rate), None, None)),
+        ..keyed("access", Some(KEY_1), Some(KEY_2))
+    };
     vec![(StreamId(1), held), (StreamId(2), spec("access", Transport::Udp))]
 }
 
@@ -193,7 +198,7 @@ fn what_a_move_changes_is_there_when_it_arrives() {
     let moved = view(scene.bench.execute(Command::Move { termination, to, streams: changes() }).unwrap());
     assert_eq!(moved.streams.len(), 2);
     let plan = scene.bench.plan(termination);
-    assert_eq!(plan.mode, Mode::Inactive);
+    assert_eq!((plan.mode, plan.policing), (Mode::Inactive, changes()[0].1.policing));
     assert!(plan.inbound.is_some() && plan.outbound.is_some() && plan.peer.is_some());
     assert_eq!(scene.installed(), [1, 3, 0]);
     assert_eq!(scene.reapers(), vec![(Some(1), vec![]); 3]);
@@ -210,7 +215,7 @@ fn a_move_on_one_worker_changes_what_it_says() {
     assert_eq!(view(moved.unwrap()).streams.len(), 2);
     assert_eq!(bench.controller.context(first), None, "an emptied context goes");
     let plan = bench.plan(termination);
-    assert_eq!(plan.mode, Mode::Inactive);
+    assert_eq!((plan.mode, plan.policing), (Mode::Inactive, changes()[0].1.policing));
     assert!(plan.inbound.is_some() && plan.peer.is_some());
     bench.execute(Command::RemoveContext(second)).unwrap();
     bench.assert_nothing_left();

@@ -29,6 +29,8 @@ use std::time::Duration;
 const WAKER_TOKEN: u64 = u64::MAX;
 /// What stands in the place of an event that concerns nobody any more.
 const NOBODY_TOKEN: u64 = u64::MAX - 1;
+/// In a token: the socket tells code points, so that it is read with the call that can say them. Descriptors are far below this bit.
+const READS_DSCP: u64 = 1 << 31;
 /// Descriptor numbers fit into a handle beside the count of its uses.
 const DESCRIPTOR_BITS: u32 = 22;
 

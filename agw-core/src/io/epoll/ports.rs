@@ -2,7 +2,7 @@
 
 use super::paths::{Desk, Grant, Wish};
 use super::stamps::{Change, PORTS_ASKING, Stamps};
-use super::{Shared, descriptor, handle, token};
+use super::{READS_DSCP, Shared, descriptor, handle, token};
 use crate::command::order::PortKey;
 use crate::io::sys;
 use crate::io::{PortHandle, PortOpener, PortOptions};
@@ -53,9 +53,14 @@ struct OpenPort {
     key: PortKey,
     local: SocketAddr,
     options: PortOptions,
+    reads_dscp: bool,
 }
 
 impl OpenPort {
+    fn token(&self, socket: &Socket) -> u64 {
+        token(self.key, socket.as_raw_fd()) | if self.reads_dscp { READS_DSCP } else { 0 }
+    }
+
     fn sockets(&self) -> impl Iterator<Item = &Socket> {
         [Some(&self.socket), self.companion.as_ref()].into_iter().flatten()
     }
@@ -64,6 +69,11 @@ impl OpenPort {
 /// Without time stamps the port works as well, so the system may refuse.
 fn stamp(socket: &Socket, on: bool) {
     let _ = if on { sys::enable_receive_time(socket) } else { sys::disable_receive_time(socket) };
+}
+
+/// Where the system refuses, no code point is told, and what copies them marks as it would without.
+fn tell_traffic_class(socket: &Socket, local: SocketAddr, on: bool) {
+    let _ = sys::tell_traffic_class(socket, local.is_ipv6(), on);
 }
 
 fn not_found() -> io::Error {
@@ -138,8 +148,11 @@ impl EpollPorts {
         if full {
             return Err(io::Error::from(io::ErrorKind::QuotaExceeded));
         }
-        let (local, options, key) = (port.local, port.options, port.key);
+        let (local, options, reads_dscp) = (port.local, port.options, port.reads_dscp);
         let companion = self.socket(local, options)?;
+        if reads_dscp {
+            tell_traffic_class(&companion, local, true);
+        }
         let shared = Arc::clone(&self.shared);
         let post = shared.workers.get(worker).ok_or_else(not_found)?;
         let port = self.port(wish.port)?;
@@ -151,7 +164,7 @@ impl EpollPorts {
         port.socket.set_reuse_address(false)?;
         bound?;
         let fd = companion.as_raw_fd();
-        post.epoll.add(companion.as_fd(), token(key, fd), false)?;
+        post.epoll.add(companion.as_fd(), port.token(&companion), false)?;
         port.companion = Some(companion);
         self.companions += 1;
         Ok(fd)
@@ -211,8 +224,16 @@ impl PortOpener for EpollPorts {
         place.use_count = place.use_count.wrapping_add(1);
         let handle = handle(fd, place.use_count);
         self.ports += 1;
-        place.port =
-            Some(OpenPort { handle, worker: Some(worker), socket, companion: None, key, local, options });
+        place.port = Some(OpenPort {
+            handle,
+            worker: Some(worker),
+            socket,
+            companion: None,
+            key,
+            local,
+            options,
+            reads_dscp: false,
+        });
         Ok(handle)
     }
 
@@ -224,6 +245,20 @@ impl PortOpener for EpollPorts {
             sys::set_dscp(socket, is_v6, options.dscp)?;
         }
         Ok(())
+    }
+
+    fn read_dscp(&mut self, port: PortHandle, on: bool) {
+        let shared = Arc::clone(&self.shared);
+        let Ok(port) = self.port(port) else { return };
+        port.reads_dscp = on;
+        let post = port.worker.and_then(|worker| shared.workers.get(worker));
+        for socket in port.sockets() {
+            tell_traffic_class(socket, port.local, on);
+            if let Some(post) = post {
+                // Fails only if the worker does not reap from the port, and then it is admitted with the new token.
+                let _ = post.epoll.report(socket.as_fd(), port.token(socket));
+            }
+        }
     }
 
     fn close(&mut self, worker: usize, port: PortHandle) {
@@ -247,7 +282,7 @@ impl PortOpener for EpollPorts {
         let post = shared.workers.get(worker).ok_or_else(not_found)?;
         let port = self.port(port)?;
         for (done, socket) in port.sockets().enumerate() {
-            if let Err(error) = post.epoll.reserve(socket.as_fd(), token(port.key, socket.as_raw_fd())) {
+            if let Err(error) = post.epoll.reserve(socket.as_fd(), port.token(socket)) {
                 for socket in port.sockets().take(done) {
                     // What was just added can be removed.
                     let _ = post.epoll.remove(socket.as_fd());
@@ -273,7 +308,7 @@ impl PortOpener for EpollPorts {
         let (Some(post), Ok(port)) = (shared.workers.get(worker), self.port(port)) else { return };
         port.worker = Some(worker);
         for socket in port.sockets() {
-            let admitted = post.epoll.report(socket.as_fd(), token(port.key, socket.as_raw_fd()));
+            let admitted = post.epoll.report(socket.as_fd(), port.token(socket));
             debug_assert!(admitted.is_ok(), "the port was not reserved");
         }
     }

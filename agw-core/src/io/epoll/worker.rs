@@ -1,7 +1,7 @@
 //! The worker's side: rests, takes what has come on all ports, sends.
 
 use super::paths::Paths;
-use super::{NOBODY_TOKEN, Shared, WAKER_TOKEN, descriptor, from_token};
+use super::{NOBODY_TOKEN, READS_DSCP, Shared, WAKER_TOKEN, descriptor, from_token};
 use crate::command::order::{PortBinding, PortKey};
 use crate::io::sys::{self, Events, MessageArray};
 use crate::io::{BATCH_SLOTS, Batch, MAX_DATAGRAM_BYTES, Now, PacketIo, SendOutcome, Slot};
@@ -89,24 +89,27 @@ impl EpollIo {
             batch.filled += if burst {
                 self.receive_several(key, socket, room)
             } else {
-                self.receive_one(key, socket, room)
+                self.receive_one(key, socket, token & READS_DSCP != 0, room)
             };
         }
     }
 
-    fn receive_one(&mut self, key: PortKey, socket: RawFd, room: &mut [Slot]) -> usize {
+    fn receive_one(&mut self, key: PortKey, socket: RawFd, reads_dscp: bool, room: &mut [Slot]) -> usize {
         let Some(slot) = room.first_mut() else { return 0 };
         let buffer = &mut slot.bytes[..MAX_DATAGRAM_BYTES];
         self.until_sample -= 1;
-        if self.until_sample > 0 {
+        if self.until_sample > 0 && !reads_dscp {
             // The caller goes on with the next port whatever the error: none of them is the backend's end.
             let Ok(received) = sys::receive_from(socket, buffer) else { return 0 };
             slot.fill(key, received.from, received.len, received.truncated);
             return 1;
         }
-        self.until_sample = SAMPLE_EVERY;
+        if self.until_sample == 0 {
+            self.until_sample = SAMPLE_EVERY;
+        }
         let Ok(received) = sys::receive_message(socket, buffer) else { return 0 };
         slot.fill(key, received.from, received.len, received.truncated);
+        slot.received_dscp = received.dscp();
         self.note_sample(socket, slot, &received);
         1
     }
@@ -117,6 +120,7 @@ impl EpollIo {
         for (index, slot) in room.iter_mut().take(count).enumerate() {
             let received = self.messages.received(index);
             slot.fill(key, received.from, received.len, received.truncated);
+            slot.received_dscp = received.dscp();
             if index + 1 == count {
                 self.note_sample(socket, slot, &received);
             }
@@ -167,9 +171,13 @@ impl PacketIo for EpollIo {
         for slot in batch.packets() {
             let Some((port, to)) = slot.to else { continue };
             let companion = self.paths.choose(port, to);
-            let attempt = || match companion {
-                Some(connected) => sys::send(connected, slot.datagram()),
-                None => sys::send_to(descriptor(port), slot.datagram(), to),
+            let attempt = || match (companion, slot.dscp) {
+                (Some(connected), None) => sys::send(connected, slot.datagram()),
+                (None, None) => sys::send_to(descriptor(port), slot.datagram(), to),
+                (companion, Some(dscp)) => {
+                    let socket = companion.unwrap_or(descriptor(port));
+                    sys::send_marked(socket, slot.datagram(), to, companion.is_some(), dscp)
+                }
             };
             slot.outcome = match attempt() {
                 Ok(()) => SendOutcome::Sent,

@@ -9,7 +9,7 @@ pub const DS: Package = Package {
     version: 2,
     properties: &[
         local("dscp", 0x0001, Kind::Octet).provisional(),
-        local("tb", 0x0002, Kind::Text(16)).provisional().support(Support::Absent),
+        local("tb", 0x0002, Kind::Enumeration(&[("Mark", 0), ("Copy", 1)])).default("Mark").provisional(),
     ],
     ..PACKAGE
 };
