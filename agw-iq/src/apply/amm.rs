@@ -46,11 +46,7 @@ impl Executor {
             return Err(ErrorDescriptor::with_text(ErrorCode::UNKNOWN_ACTION, "Add needs one context").into());
         }
         let new = names::new_name(name, &self.realms, |name| self.view.exists(name))?;
-        if self.draining && matches!(e.here, Some(Here::New(None, _))) {
-            return Err(
-                ErrorDescriptor::with_text(ErrorCode::SERVICE_UNAVAILABLE, "going out of service").into()
-            );
-        }
+        self.refuse_new(matches!(e.here, Some(Here::New(None, _))))?;
         let plan = self.plan(None, new.realm.as_ref(), request, e.caller)?;
         if plan.is_empty() {
             return Err(
@@ -81,6 +77,8 @@ impl Executor {
             last_named: now,
             notifying: false,
             waiting: VecDeque::new(),
+            out_of_service: false,
+            service_change: None,
         };
         let id = given.id;
         self.view.insert(id, termination);
@@ -187,27 +185,39 @@ impl Executor {
             None => self.reply_form.subtract_statistics.then_some(Wanted::All),
             Some(audit) => audit::wanted_statistics(audit)?,
         };
+        match self.take_out(id, e, gateway)? {
+            Reply::Statistics(ticket) => answer.statistics = wanted.map(|wanted| (ticket, wanted)),
+            Reply::Accepted(_) | Reply::Termination(..) | Reply::Context(_) => {}
+        }
+        Ok(answer)
+    }
+
+    /// Takes a termination out of the model and the view.
+    pub(super) fn take_out(
+        &mut self,
+        id: model::TerminationId,
+        e: &mut Execution,
+        gateway: &mut dyn Gateway,
+    ) -> Result<Reply, Stop> {
         let reply = match gateway.execute(Order::Subtract(id)) {
             Ok(reply) => reply,
             Err(refused) if refusal::passes(&refused) => return Err(Stop::Blocked),
             Err(refused) => return Err(refused.into()),
         };
-        match reply {
-            Reply::Statistics(ticket) => {
-                e.note(ticket);
-                answer.statistics = wanted.map(|wanted| (ticket, wanted));
-            }
-            Reply::Accepted(ticket) | Reply::Termination(_, ticket) => e.note(ticket),
-            Reply::Context(_) => {}
+        if let Reply::Statistics(ticket) | Reply::Accepted(ticket) | Reply::Termination(_, ticket) = &reply {
+            e.note(*ticket);
         }
         self.forget(id);
-        Ok(answer)
+        Ok(reply)
     }
 
     /// A termination is gone from the model.
     pub(super) fn forget(&mut self, id: model::TerminationId) {
-        self.view.remove(id);
+        let gone = self.view.remove(id);
         self.clocks.stop(id);
+        if let Some((at, _)) = gone.and_then(|termination| termination.service_change) {
+            self.service.unschedule(at, id);
+        }
     }
 
     /// Writes what the model has agreed to into the view, and makes the answer.

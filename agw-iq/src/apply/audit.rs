@@ -116,8 +116,11 @@ impl Executor {
                 }
                 CommandResult::AuditCapability(AuditResult::Termination(self.root_capability(audit)?))
             }
-            Command::ServiceChange(request) => CommandResult::ServiceChange(service_change(request, e)?),
-            Command::Add(_) | Command::Move(_) | Command::Subtract(_) | Command::Notify(_) => {
+            Command::Add(_)
+            | Command::Move(_)
+            | Command::Subtract(_)
+            | Command::Notify(_)
+            | Command::ServiceChange(_) => {
                 return Err(ErrorDescriptor::with_text(ErrorCode::COMMAND_NOT_ALLOWED, "ROOT").into());
             }
         };
@@ -180,11 +183,14 @@ impl Executor {
 
     fn audit_root(&self, audit: &AuditDescriptor) -> Result<TerminationAudit, ErrorDescriptor> {
         let mut returned = Vec::new();
-        let mut properties = Vec::new();
+        let mut state = TerminationStateDescriptor::default();
         for item in &audit.items {
             match item {
                 AuditItem::Descriptor(DescriptorKind::Packages) => returned.push(packages()),
-                AuditItem::Descriptor(DescriptorKind::Media) => properties = self.root.all(),
+                AuditItem::Descriptor(DescriptorKind::Media) => {
+                    state.service_state = Some(self.state_of_root());
+                    state.properties = self.root.all();
+                }
                 AuditItem::Descriptor(DescriptorKind::Events) => {
                     returned.push(all_events(self.root_events.active()));
                 }
@@ -194,7 +200,12 @@ impl Executor {
                 AuditItem::Descriptor(kind) => returned.push(AuditReturn::Empty(*kind)),
                 AuditItem::Media(items) => {
                     for item in items {
-                        properties.extend(self.root_property(item)?);
+                        match item {
+                            MediaAudit::TerminationState(TerminationStateAudit::ServiceState) => {
+                                state.service_state = Some(self.state_of_root());
+                            }
+                            _ => state.properties.extend(self.root_property(item)?),
+                        }
                     }
                 }
                 AuditItem::Package(wanted) => returned.push(one_package(wanted)?),
@@ -204,8 +215,7 @@ impl Executor {
                 AuditItem::DigitMap(name) => return Err(no_such(name)),
             }
         }
-        if !properties.is_empty() {
-            let state = TerminationStateDescriptor { properties, ..Default::default() };
+        if state != TerminationStateDescriptor::default() {
             let media = MediaDescriptor { termination_state: Some(state), streams: Streams::None };
             returned.insert(0, AuditReturn::Media(media));
         }
@@ -260,33 +270,6 @@ impl Executor {
             }
             _ => Err(ErrorDescriptor::with_text(ErrorCode::UNKNOWN_ACTION, "ContextAudit of this context")),
         }
-    }
-}
-
-/// ServiceChange from the controller (H.248.1 section 11.5).
-fn service_change(
-    request: &ServiceChangeRequest,
-    e: &mut Execution,
-) -> Result<ServiceChangeResult, ErrorDescriptor> {
-    match &request.method {
-        ServiceChangeMethod::HandOff => {
-            e.hand_off = Some(request.mgc_id.clone());
-            Ok(ServiceChangeResult::Accepted)
-        }
-        // The controller has restarted: what it does not know any more it audits and subtracts.
-        ServiceChangeMethod::Restart => {
-            let version = request.version.map(|offered| offered.min(2));
-            Ok(match version {
-                None => ServiceChangeResult::Accepted,
-                Some(_) => {
-                    ServiceChangeResult::Parms(Box::new(ServiceChangeReply { version, ..Default::default() }))
-                }
-            })
-        }
-        _ => Err(ErrorDescriptor::with_text(
-            ErrorCode::NOT_IMPLEMENTED,
-            "this ServiceChangeMethod from the controller",
-        )),
     }
 }
 

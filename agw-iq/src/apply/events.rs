@@ -120,8 +120,12 @@ impl Executor {
     /// When to call [`Executor::take_due`].
     pub(crate) fn next_due(&self) -> Option<Now> {
         let first = |set: &BTreeSet<(Now, u32)>| set.first().map(|(at, _)| *at);
-        let timers =
-            [first(&self.clocks.heartbeats), first(&self.clocks.hanging), self.root_events.next_due()];
+        let timers = [
+            first(&self.clocks.heartbeats),
+            first(&self.clocks.hanging),
+            self.root_events.next_due(),
+            self.service.next_due(),
+        ];
         timers.into_iter().flatten().min()
     }
 
@@ -132,6 +136,7 @@ impl Executor {
         gateway: &mut dyn Gateway,
         released: &mut u64,
     ) -> Option<Notification> {
+        self.change_what_is_due(now, gateway);
         while let Some((_, id)) = self.clocks.hanging.pop_first_if_due(now) {
             match gateway.execute(Order::Subtract(model::TerminationId(id))) {
                 Err(refused) if refusal::passes(&refused) => {

@@ -18,6 +18,7 @@ mod plan;
 mod refusal;
 mod root_events;
 mod service;
+mod service_change;
 mod sources;
 mod stream;
 mod traffic;
@@ -60,6 +61,13 @@ pub(crate) enum Step {
     Finished,
     /// The workers have to catch up first: call again when something was confirmed.
     Blocked,
+}
+
+/// Where a controller sends the gateway; without either to whoever answers (H.248.1 section 11.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HandOff {
+    pub(crate) to: Option<Mid>,
+    pub(crate) address: Option<ServiceChangeAddress>,
 }
 
 /// Why a command did not succeed.
@@ -120,8 +128,8 @@ pub(crate) struct Execution {
     last_ticket: Option<Ticket>,
     /// What was executed, for the counters.
     pub(crate) tally: Vec<(Verb, Option<ErrorCode>)>,
-    /// The controller hands over to this one, or to whoever answers.
-    pub(crate) hand_off: Option<Option<Mid>>,
+    /// The controller hands over.
+    pub(crate) hand_off: Option<HandOff>,
 }
 
 impl Execution {
@@ -423,6 +431,9 @@ impl Executor {
         }
         let target = names::target(name)?;
         if target == Target::Root {
+            if let Command::ServiceChange(request) = command {
+                return Ok(self.change_root(now, request, e)?);
+            }
             self.root_command(now, command, e)?;
             return Ok(true);
         }
@@ -483,9 +494,11 @@ impl Executor {
                 Command::Subtract(audit) => self.subtract(id, audit.as_ref(), e, gateway),
                 Command::AuditValue(audit) => self.audit_value(id, audit, gateway),
                 Command::AuditCapability(audit) => self.audit_capability(id, audit),
-                Command::Add(_) | Command::Notify(_) | Command::ServiceChange(_) => {
-                    let text = "ServiceChange of terminations by the controller";
-                    Err(ErrorDescriptor::with_text(ErrorCode::NOT_IMPLEMENTED, text).into())
+                Command::ServiceChange(request) => {
+                    self.change_service(now, id, *name == TerminationId::Root, request, e, gateway)
+                }
+                Command::Add(_) | Command::Notify(_) => {
+                    Err(ErrorDescriptor::new(ErrorCode::UNKNOWN_COMMAND).into())
                 }
             };
             if matches!(outcome, Err(Stop::Blocked)) && e.last_ticket.is_some() {

@@ -25,6 +25,8 @@ pub(super) struct Plan<'a> {
     streams: BTreeMap<u16, Wish<'a>>,
     /// `Some(None)` ends detection.
     events: Option<Option<ActiveEvents>>,
+    /// What the controller has taken out of service passes nothing, whatever its mode.
+    out_of_service: bool,
 }
 
 /// One stream, with the alternatives that are wanted now.
@@ -188,7 +190,11 @@ impl Plan<'_> {
 
     fn specifications(&self) -> Vec<(model::StreamId, StreamSpec)> {
         let merged = self.streams.iter().filter_map(|(id, wish)| Some((*id, wish.merged.as_ref()?)));
-        merged.map(|(id, (_, spec))| (model::StreamId(id), spec.clone())).collect()
+        let specified = merged.map(|(id, (_, spec))| {
+            let mode = if self.out_of_service { model::Mode::Inactive } else { spec.mode };
+            (model::StreamId(id), StreamSpec { mode, ..spec.clone() })
+        });
+        specified.collect()
     }
 
     fn settle(self, given: TerminationView, ticket: Option<Ticket>) -> Agreed {
@@ -265,7 +271,8 @@ impl Executor {
                 || current.is_some_and(|termination| termination.streams.contains_key(&stream))
         };
         let events = request.events.as_ref().map(|events| read_events(events, false, exists)).transpose()?;
-        Ok(Plan { id, streams, events })
+        let out_of_service = current.is_some_and(|termination| termination.out_of_service);
+        Ok(Plan { id, streams, events, out_of_service })
     }
 }
 

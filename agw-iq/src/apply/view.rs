@@ -34,6 +34,10 @@ pub(super) struct Termination {
     /// A Notify of it is unanswered; those behind it wait.
     pub(super) notifying: bool,
     pub(super) waiting: VecDeque<ast::EventSpec>,
+    /// The controller has taken it out of service.
+    pub(super) out_of_service: bool,
+    /// When it goes out of service (`true`) or comes back.
+    pub(super) service_change: Option<(Now, bool)>,
 }
 
 /// A context as H.248 sees it.

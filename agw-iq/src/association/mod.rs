@@ -96,6 +96,11 @@ impl Association {
         matches!(self.state, State::Registered(..))
     }
 
+    /// Whether the controller in command is the one of before, which was only lost for a while.
+    pub(crate) fn was_reconnected(&self) -> bool {
+        matches!(&self.state, State::Registered(target, _) if target.method == ServiceChangeMethod::Disconnected)
+    }
+
     pub(crate) fn in_laboratory(&self) -> bool {
         matches!(self.state, State::Laboratory)
     }
@@ -304,11 +309,16 @@ impl Association {
         true
     }
 
-    /// The controller hands over to another, or to whoever answers (H.248.1 section 11.5).
-    pub(crate) fn hand_off(&mut self, now: Now, to: Option<&Mid>) {
+    /// The controller hands over to another, or to whoever answers (H.248.1 section 11.5). Instead of the other's identifier it may give
+    /// only an address.
+    pub(crate) fn hand_off(&mut self, now: Now, to: Option<&Mid>, address: Option<&ServiceChangeAddress>) {
         let State::Registered(target, _) = &self.state else { return };
         let current = target.controller.clone();
-        let designated = to.and_then(|mid| self.resolve(mid, &current)).unwrap_or(current);
+        let by_address = address.map(|new| Controller {
+            address: self.redirected(current.address, new, &current),
+            ..current.clone()
+        });
+        let designated = to.and_then(|mid| self.resolve(mid, &current)).or(by_address).unwrap_or(current);
         self.queue = self.round();
         self.queue.push_front(Target {
             controller: designated,

@@ -106,7 +106,7 @@ fn hand_off_goes_to_the_designated_controller_by_address_or_name() {
     let (mut association, mut random) = association(&[1, 2]);
     next(&mut association, Duration::ZERO);
     association.answered(Duration::ZERO, &ServiceChangeResult::Accepted, &mut random);
-    association.hand_off(Duration::ZERO, Some(&Mid::Domain { name: "MGC2.test".into(), port: None }));
+    association.hand_off(Duration::ZERO, Some(&Mid::Domain { name: "MGC2.test".into(), port: None }), None);
     assert_eq!(next(&mut association, Duration::ZERO), (2, ServiceChangeMethod::HandOff));
     association.unanswered(Duration::ZERO, &mut random);
     assert_eq!(next(&mut association, Duration::ZERO), (1, ServiceChangeMethod::Disconnected));

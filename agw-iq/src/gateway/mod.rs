@@ -319,7 +319,7 @@ impl MediaGateway {
 
     /// Whether a controller commands us: registered, or in the laboratory where none has to be.
     pub fn is_ready(&self) -> bool {
-        (self.association.is_registered() || self.association.in_laboratory()) && !self.executor.draining
+        (self.association.is_registered() || self.association.in_laboratory()) && self.executor.is_open()
     }
 
     /// How many transactions are remembered, and the octets that this takes: the replies and what finding them costs.

@@ -159,6 +159,9 @@ impl MediaGateway {
     fn registration_answered(&mut self, now: Now, body: &ReplyBody) {
         let result = service_change_result(body);
         if self.association.answered(now, &result, &mut self.random) {
+            if !self.association.was_reconnected() {
+                self.executor.open_again();
+            }
             self.announce_realms(now);
             for notification in std::mem::take(&mut self.unsent) {
                 if self.executor.is_current(&notification) {

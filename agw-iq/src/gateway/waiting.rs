@@ -86,7 +86,7 @@ impl MediaGateway {
         let result = if has_error(&body) { TransactionResult::Error } else { TransactionResult::Ok };
         self.finish(now, key, manner, began, pendings, body, result);
         if let Some(to) = hand_off {
-            self.association.hand_off(now, to.as_ref());
+            self.association.hand_off(now, to.to.as_ref(), to.address.as_ref());
             self.pursue(now);
         }
     }

@@ -62,8 +62,8 @@ const REFUSED: &[(&str, u16, &str)] = &[
     ("C=5001{MF=ip/1/access/101{SG{ipnapt/latch}}}", 457, "ipnapt/latch napt"),
     ("C=5001{A=ip/1/access/$}", 472, "no stream in Media"),
     ("C=5001{MF=ip/1/access/101{M{O{ipdc/realm=\"core\"}}}}", 473, "the realm cannot change"),
-    ("C=-{SC=ROOT{SV{MT=FO,RE=\"905 x\"}}}", 501, "ServiceChangeMethod"),
-    ("C=5001{SC=ip/1/access/101{SV{MT=FO,RE=\"905 x\"}}}", 501, "ServiceChange of terminations"),
+    ("C=-{SC=ROOT{SV{MT=FL,RE=\"909 x\"}}}", 501, "ServiceChangeMethod"),
+    ("C=5001{SC=ip/1/access/101{SV{MT=DC,RE=\"900 x\"}}}", 501, "ServiceChangeMethod"),
     ("C=5001{MF=ip/1/access/101{M{TS{SI=OS}}}}", 501, "ServiceStates"),
     (
         "C=5001{MF=ip/1/access/101{E=1{g/cause{EM{SG{ipnapt/latch{napt=OFF}}}}}}}",

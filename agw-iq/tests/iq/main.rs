@@ -14,6 +14,7 @@ mod realms;
 mod reserve;
 mod root;
 mod secrets;
+mod service;
 mod traffic;
 mod transactions;
 mod whole;
