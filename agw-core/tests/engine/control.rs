@@ -36,6 +36,37 @@ pub(crate) fn gates_follow_the_mode<G: Ground>(rig: &mut Rig<G>) {
     rig.check_sums();
 }
 
+pub(crate) fn the_modes_of_both_sides_bind<G: Ground>(rig: &mut Rig<G>) {
+    let call = rig.call(Plain, Plain);
+    let all = [Mode::SendReceive, Mode::SendOnly, Mode::ReceiveOnly, Mode::Inactive, Mode::Loopback];
+    for (access, core) in all.into_iter().flat_map(|access| all.map(|core| (access, core))) {
+        rig.change(call.access, |plan| plan.mode = access);
+        rig.change(call.core, |plan| plan.mode = core);
+        call.ue.send(call.access.rtp, &rtp(1, 1, b"up"));
+        call.far.send(call.core.rtp, &rtp(2, 1, b"down"));
+        call.ue_rtcp.send(call.access.rtcp, &sender_report(1));
+        call.far_rtcp.send(call.core.rtcp, &sender_report(2));
+        rig.run();
+        let expected = |from: Mode, to: Mode, passes: bool, own: Vec<u8>, other: Vec<u8>| {
+            let looped = (from == Mode::Loopback).then_some(own);
+            let crossed = (to != Mode::Loopback && passes).then_some(other);
+            looped.into_iter().chain(crossed).collect::<Vec<_>>()
+        };
+        let media = |from: Mode, to: Mode| from.receives() && to.sends();
+        let reports = |mode: Mode| !matches!(mode, Mode::Inactive | Mode::Loopback);
+        let both = reports(access) && reports(core);
+        let (up, down) = (rtp(1, 1, b"up"), rtp(2, 1, b"down"));
+        let (up_report, down_report) = (sender_report(1), sender_report(2));
+        let at_ue = expected(access, access, media(core, access), up.clone(), down.clone());
+        assert_eq!(drain(&call.ue), at_ue, "{access:?} and {core:?}");
+        assert_eq!(drain(&call.far), expected(core, core, media(access, core), down, up));
+        let at_ue = expected(access, access, both, up_report.clone(), down_report.clone());
+        assert_eq!(drain(&call.ue_rtcp), at_ue, "RTCP with {access:?} and {core:?}");
+        assert_eq!(drain(&call.far_rtcp), expected(core, core, both, down_report, up_report));
+    }
+    rig.check_sums();
+}
+
 pub(crate) fn reports_pass_while_media_is_held<G: Ground>(rig: &mut Rig<G>) {
     let call = rig.call(Secure, Plain);
     let mut phone_out = sender(PEER_KEY);

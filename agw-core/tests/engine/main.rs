@@ -49,6 +49,8 @@ on_every_ground! {
         rtp_and_rtcp_are_learned_apart,
         a_plain_stream_learns_from_the_first_packet_that_looks_right,
         relatching_moves_the_stream_once,
+        relatching_a_secure_stream_takes_an_authentic_packet,
+        reports_that_share_the_port_share_what_was_learned,
         a_filter_shuts_out_even_those_who_authenticate,
         a_latched_secure_stream_can_be_held_to_its_peer,
         garbage_is_counted_and_goes_nowhere,
@@ -57,6 +59,7 @@ on_every_ground! {
     },
     control::{
         gates_follow_the_mode,
+        the_modes_of_both_sides_bind,
         reports_pass_while_media_is_held,
         a_packet_without_a_way_out_is_counted,
         a_change_keeps_counters_and_keys_and_moves_the_destination,

@@ -224,6 +224,58 @@ pub(crate) fn relatching_moves_the_stream_once<G: Ground>(rig: &mut Rig<G>) {
     rig.check_sums();
 }
 
+pub(crate) fn relatching_a_secure_stream_takes_an_authentic_packet<G: Ground>(rig: &mut Rig<G>) {
+    let call = rig.call(Secure, Plain);
+    rig.change(call.access, |plan| (plan.latching, plan.remote) = (Latching::Once, [None; 2]));
+    let (mut phone_out, stranger) = (sender(PEER_KEY), rig.ground.host(Family::V4));
+    let old = protect(&mut phone_out, &rtp(1, 1, b"here"));
+    call.ue.send(call.access.rtp, &old);
+    call.ue_rtcp.send(call.access.rtcp, &protect(&mut phone_out, &sender_report(1)));
+    rig.run();
+    assert_eq!(rig.take_notices().len(), 2);
+
+    rig.change(call.access, |plan| plan.latching = Latching::Again);
+    stranger.send(call.access.rtp, &rtp(1, 2, &[0; 160]));
+    stranger.send(call.access.rtp, &old);
+    call.far.send(call.core.rtp, &rtp(2, 1, b"down"));
+    rig.run();
+    assert_eq!(rig.take_notices(), [], "neither a forged nor a replayed packet");
+    assert_eq!((drain(&call.ue).len(), stranger.receive()), (1, None));
+
+    let moved = rig.ground.host(Family::V4);
+    moved.send(call.access.rtp, &protect(&mut phone_out, &rtp(1, 3, b"now here")));
+    call.ue.send(call.access.rtp, &protect(&mut phone_out, &rtp(1, 4, b"a late one from the old place")));
+    rig.run();
+    let source = moved.address();
+    let latched = Observation::Latched { component: Component::Rtp, source };
+    assert_eq!(rig.take_notices(), [(call.access.id, latched)], "once, and RTP alone");
+    call.far.send(call.core.rtp, &rtp(2, 2, b"down"));
+    call.far_rtcp.send(call.core.rtcp, &sender_report(2));
+    rig.run();
+    assert_eq!((drain(&moved).len(), drain(&call.ue).len()), (1, 0));
+    assert_eq!(drain(&call.ue_rtcp).len(), 1, "RTCP goes where it went until RTCP comes from elsewhere");
+    rig.check_sums();
+}
+
+pub(crate) fn reports_that_share_the_port_share_what_was_learned<G: Ground>(rig: &mut Rig<G>) {
+    let call = rig.call(Secure, Plain);
+    rig.change(call.access, |plan| {
+        (plan.latching, plan.remote) = (Latching::Once, [None; 2]);
+        (plan.mux, plan.ports[1]) = (true, None);
+    });
+    let mut phone_out = sender(PEER_KEY);
+    call.ue.send(call.access.rtp, &protect(&mut phone_out, &sender_report(1)));
+    rig.run();
+    let source = call.ue.address();
+    let latched = Observation::Latched { component: Component::Rtp, source };
+    assert_eq!(rig.take_notices(), [(call.access.id, latched)]);
+    call.far.send(call.core.rtp, &rtp(2, 1, b"media"));
+    call.far_rtcp.send(call.core.rtcp, &sender_report(2));
+    rig.run();
+    assert_eq!(drain(&call.ue).len(), 2, "both go where the report came from");
+    rig.check_sums();
+}
+
 pub(crate) fn a_filter_shuts_out_even_those_who_authenticate<G: Ground>(rig: &mut Rig<G>) {
     let call = rig.call(Secure, Plain);
     let mask = AddressMask::exactly(call.ue.address().ip());

@@ -7,6 +7,7 @@ mod gate;
 mod ground;
 mod moves;
 mod ports;
+mod statistics;
 
 use ground::{Epoll, Sim};
 
@@ -46,5 +47,8 @@ on_every_ground! {
         a_port_rests_before_it_is_used_again,
         a_port_of_another_process_is_passed_over,
         a_named_port_that_another_process_has_is_refused_and_leaves_nothing,
+    },
+    statistics::{
+        counters_are_exact_through_changes_moves_and_relatches,
     },
 }
