@@ -11,6 +11,7 @@
 //! ```
 
 pub mod call;
+pub mod codec;
 pub mod counters;
 pub mod gateway;
 pub mod netns;

@@ -179,7 +179,12 @@ impl<'a> Parser<'a> {
             TransactionKind::Request => self.request(),
             TransactionKind::Reply => self.reply(),
             TransactionKind::Pending => {
-                let (id, _) = self.transaction_id()?;
+                let at = self.lex.at();
+                let (id, segment) = self.transaction_id()?;
+                if segment.is_some() {
+                    let what = "a Pending has no segments";
+                    return Err(self.lex.fault_as(ErrorCode::INCORRECT_IDENTIFIER, at, what));
+                }
                 self.lex.open()?;
                 self.lex.close()?;
                 Ok(Transaction::Pending(id))

@@ -65,3 +65,18 @@ fn events_of_a_reply_that_name_a_request_and_no_event_are_an_empty_descriptor() 
     assert_eq!(asked, parse_strictly(b"MEGACO/2 [1.0.0.1]\nReply=7{C=4{A=t{E}}}"));
     assert!(asked.is_ok());
 }
+
+#[test]
+fn pending_of_a_segment_is_refused() {
+    // Found beside another implementation: the segment was read and forgotten.
+    assert!(parse_strictly(b"!/3 gw PN=7{}").is_ok());
+    assert!(parse_strictly(b"!/3 gw PN=7/2{}").is_err());
+}
+
+#[test]
+fn the_tokens_of_version_3_are_spelled_as_the_other_stacks_spell_them() {
+    let text = "MEGACO/3 gw Transaction = 1 { Context = 1 { ContextAudit { IEPSCall = ON, ORLgc }, Modify = a { Signals { a/b { Intersignal = 9 } } } } }";
+    let message = parse_strictly(text.as_bytes()).expect("OTP writes it so");
+    let pretty = print(&message, Style::Pretty);
+    assert!(pretty.contains("Intersignal = 9") && pretty.contains("ORLgc"), "{}", pretty.as_str());
+}

@@ -29,7 +29,7 @@ macro_rules! tokens {
 
 tokens! {
     ADD = "Add" / "A",
-    AND_SELECT = "AndAuditSelect" / "ANDLgc",
+    AND_SELECT = "ANDLgc" / "ANDLgc",
     AUDIT = "Audit" / "AT",
     AUDIT_CAPABILITY = "AuditCapability" / "AC",
     AUDIT_VALUE = "AuditValue" / "AV",
@@ -69,7 +69,7 @@ tokens! {
     INTERNAL = "Internal" / "IT",
     INTERRUPT_BY_EVENT = "IntByEvent" / "IBE",
     INTERRUPT_BY_SIGNALS = "IntBySigDescr" / "IBS",
-    INTERSIGNAL = "SPAIntersignal" / "SPAIS",
+    INTERSIGNAL = "Intersignal" / "SPAIS",
     IN_SERVICE = "InService" / "IV",
     ISOLATE = "Isolate" / "IS",
     ITERATION = "Iteration" / "IR",
@@ -101,7 +101,7 @@ tokens! {
     ONEWAY_BOTH = "OnewayBoth" / "OWB",
     ONEWAY_EXTERNAL = "OnewayExternal" / "OWE",
     ON_OFF = "OnOff" / "OO",
-    OR_SELECT = "OrAuditSelect" / "ORLgc",
+    OR_SELECT = "ORLgc" / "ORLgc",
     OTHER_REASON = "OtherReason" / "OR",
     OUT_OF_SERVICE = "OutOfService" / "OS",
     PACKAGES = "Packages" / "PG",

@@ -3,6 +3,7 @@
 %% An H.248 peer on Erlang/OTP megaco (Debian package erlang-megaco).
 %%   h248.escript conv FROM TO IN OUT       FROM,TO = pretty|compact|ber|berstd|per
 %%   h248.escript show FROM IN
+%%   h248.escript codec                     a codec at a pipe: see codec_loop (started with ERL_FLAGS=-noinput)
 %%   h248.escript vectors SRCDIR OUTDIR     SRCDIR/*.txt -> OUTDIR/*.{pretty,compact,ber,hex,term,ber.pretty}
 %%   h248.escript mgc T E PORT VER SCRIPT   act as MGC: T = udp|tcp, E = pretty|compact|ber|berstd
 %%       listens on PORT, answers ServiceChange, then runs SCRIPT, prints every decoded reply
@@ -53,6 +54,10 @@ main(["vectors", Src, Out]) ->
     Bad = [F || {F, bad} <- lists:zip(Files, R)],
     io:format("~p messages, ~p bad ~p~n", [length(Files), length(Bad), Bad]),
     halt(case Bad of [] -> 0; _ -> 1 end);
+main(["codec"]) ->
+    ok = logger:set_primary_config(level, none),
+    process_flag(trap_exit, true),
+    codec_loop(open_port({fd, 0, 1}, [binary, eof, {packet, 4}]));
 main(["mgc", T, E, Port, Ver, Script]) ->
     mgc(list_to_atom(T), list_to_atom(E), list_to_integer(Port), list_to_integer(Ver), Script);
 main(["mg", T, E, Port, Ver]) -> main(["mg", T, E, Port, Ver, "20"]);
@@ -206,6 +211,53 @@ tid_dec(Bin, [B | Cs], N, Left, Ws) ->
               [S | tid_dec(Rest, Cs, N + 1, Left - B, Ws)]
     end.
 wc(X) when X band 16#80 =/= 0 -> "*"; wc(_) -> "$".
+
+%% ---------------------------------------------------------------- codec at a pipe
+%% Standard input and output carry packets with a length of 4 octets before each. A question is a line "FROM TO" and a message in
+%% encoding FROM; the answer is "+" and the message in encoding TO, or "-" and what is wrong with it. "FROM TO SEED" changes the
+%% message here and there before it is encoded, by chance, but the same for the same seed.
+codec_loop(Port) ->
+    receive
+        {Port, {data, Question}} -> port_command(Port, codec(Question)), codec_loop(Port);
+        {Port, eof} -> halt(0);
+        {'EXIT', Port, _} -> halt(0)
+    end.
+codec(Question) ->
+    [Line, Message] = binary:split(Question, <<"\n">>),
+    [From, To | Seed] = [binary_to_list(W) || W <- binary:split(Line, <<" ">>, [global])],
+    case dec(list_to_atom(From), Message) of
+        {ok, M} ->
+            case enc(list_to_atom(To), changed(Seed, M)) of
+                {ok, Out} -> [$+, Out];
+                E -> [$-, io_lib:format("cannot encode: ~P", [E, 60])]
+            end;
+        E -> [$-, io_lib:format("cannot decode: ~P", [E, 60])]
+    end.
+changed([], M) -> M;
+changed([Seed], {_, Auth, {_, V, Mid, Body}}) ->
+    rand:seed(exsss, list_to_integer(Seed)),
+    {'MegacoMessage', Auth, {'Message', V, Mid, change(Body)}}.
+%% A walk through the term that leaves out, doubles, swaps and exchanges; what became nonsense is found out by the codecs.
+change(T) when is_tuple(T), is_atom(element(1, T)) ->
+    [Tag | Fields] = tuple_to_list(T), list_to_tuple([Tag | [change_field(F) || F <- Fields]]);
+change(L) when is_list(L) ->
+    case io_lib:printable_latin1_list(L) of
+        true -> change_text(L);
+        false -> change_list([change(E) || E <- L])
+    end;
+change(N) when is_integer(N) -> once(40, fun() -> lists:nth(rand:uniform(6), [0, 1, 99, 65535, 65536, 4294967294]) end, N);
+change(X) -> X.
+change_field(F) -> once(40, fun() -> asn1_NOVALUE end, change(F)).
+change_text(L) -> once(40, fun() -> lists:nth(rand:uniform(6), ["x", "$", "*", "on", "a b", "1"]) end, L).
+change_list(L) ->
+    case rand:uniform(60) of
+        1 -> tl(L);
+        2 -> [hd(L) | L];
+        3 -> lists:reverse(L);
+        4 -> [];
+        _ -> L
+    end.
+once(N, F, X) -> case rand:uniform(N) of 1 -> F(); _ -> X end.
 
 %% ---------------------------------------------------------------- text templating of actions
 txt2acts(request, V, Body) ->
