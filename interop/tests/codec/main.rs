@@ -5,6 +5,7 @@
 //! The ordinary run looks at a few thousand messages; `AGW_CODEC_MESSAGES` names another number, `AGW_CODEC_SEED` (a number) another
 //! set of them.
 
+mod avoid;
 mod known;
 mod text;
 mod walk;
