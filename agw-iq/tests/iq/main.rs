@@ -7,6 +7,7 @@ mod calls;
 mod errors;
 mod examples;
 mod lab;
+mod lossy;
 mod model;
 mod notify;
 mod random;
