@@ -71,6 +71,8 @@ pub struct Timers {
     pub execution: Duration,
     /// The period of `hangterm/thb` where the event names none.
     pub heartbeat: Duration,
+    /// The time of `adid/ipstop` where the event names none.
+    pub silence: Duration,
     /// After which a termination that the controller does not know any more is taken out.
     pub hanging_release: Duration,
     /// The first ServiceChange is sent after a random part of this (H.248.1 section 9.2).
@@ -86,6 +88,7 @@ impl Default for Timers {
         Self {
             execution: Duration::from_secs(10),
             heartbeat: Duration::from_secs(300),
+            silence: Duration::from_secs(30),
             hanging_release: Duration::from_secs(5),
             restart_wait: Duration::ZERO,
             retry_min: Duration::from_secs(1),

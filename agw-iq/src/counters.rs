@@ -103,6 +103,8 @@ pub struct Counters {
     pub notifies: u64,
     /// Notify dropped because there was nobody to tell, or too many waited.
     pub notifies_dropped: u64,
+    /// Events that had no room to wait in.
+    pub events_lost: u64,
     /// Terminations taken out because the controller did not know them any more.
     pub hanging_released: u64,
     /// Associations lost.

@@ -1,10 +1,13 @@
 //! Add, Modify, Move and Subtract (H.248.1 sections 7.2.1 to 7.2.4).
 
 use super::gather::Wanted;
+use super::listening::Listening;
 use super::plan::{Agreed, Changed, Reserved};
+use super::playing::PlayingSignals;
 use super::view::Termination;
 use super::*;
 use crate::package;
+use crate::package::silence;
 use crate::sdp::{Sdp, SdpText};
 use std::collections::BTreeMap;
 
@@ -72,11 +75,10 @@ impl Executor {
             interface: realm,
             context,
             streams: BTreeMap::new(),
-            events: None,
-            listener: None,
+            listening: Listening::default(),
+            playing: PlayingSignals::default(),
+            activities: silence::Activities::default(),
             last_named: now,
-            notifying: false,
-            waiting: VecDeque::new(),
             out_of_service: false,
             service_change: None,
         };
@@ -236,6 +238,11 @@ impl Executor {
         let Some(termination) = self.view.termination_mut(id) else { return Err(internal("view")) };
         let mut described = Vec::new();
         for (number, changed) in agreed.streams {
+            // Where something else is to be watched, the worker begins anew too.
+            let watch = |stream: &stream::Stream| stream.spec.watch;
+            if termination.streams.get(&number).map(watch) != changed.stream.as_ref().map(watch) {
+                termination.activities.retain(|(stream, _), _| *stream != number);
+            }
             let local_stream = agreed.given.streams.iter().find(|stream| stream.stream.0 == number);
             let parms = settle(&mut termination.streams, number, changed, local_stream, session_lines);
             if parms != StreamParms::default() {
@@ -250,9 +257,7 @@ impl Executor {
             };
             audit.push(AuditReturn::Media(MediaDescriptor { termination_state: None, streams }));
         }
-        if let Some(events) = agreed.events {
-            self.listen(now, id, events, peer);
-        }
+        self.install_events(now, id, agreed.listens, peer, gateway);
         let mut answer = Answer { audit, statistics: None };
         if let Some(asked) = &request.audit {
             // The names were checked with the plan. What still cannot be said takes nothing back of what was done.
@@ -323,7 +328,6 @@ pub(super) fn refuse_unknown(request: &AmmRequest) -> Result<(), ErrorDescriptor
         (request.modem.is_some(), "Modem"),
         (request.mux.is_some(), "Mux"),
         (request.digit_map.is_some(), "DigitMap"),
-        (request.event_buffer.is_some(), "EventBuffer"),
     ];
     if let Some((_, name)) = given.into_iter().find(|(given, _)| *given) {
         return Err(ErrorDescriptor::with_text(ErrorCode::UNKNOWN_DESCRIPTOR, name));
@@ -335,9 +339,6 @@ pub(super) fn refuse_unknown(request: &AmmRequest) -> Result<(), ErrorDescriptor
             ErrorCode::NOT_IMPLEMENTED,
             "ServiceStates other than InService",
         ));
-    }
-    if state.event_buffer_control == Some(EventBufferControl::LockStep) {
-        return Err(ErrorDescriptor::with_text(ErrorCode::NOT_IMPLEMENTED, "EventBufferControl = LockStep"));
     }
     match state.properties.first() {
         None => Ok(()),

@@ -1,7 +1,7 @@
 //! AuditValue, and ROOT (H.248.1 section 7.2.5): what is, as far as the controller may know it. Keys are never in it (SRTP-9, SRTP-12):
 //! the view has none.
 
-use super::events::read_events;
+use super::events::{Detector, read_events};
 use super::stream::Stream;
 use super::view::{ActiveEvents, Termination};
 use super::*;
@@ -43,10 +43,11 @@ pub(super) fn check_names(audit: &AuditDescriptor) -> Result<(), ErrorDescriptor
     Ok(())
 }
 
-/// The Packages descriptor.
-pub(super) fn packages() -> AuditReturn {
+/// The Packages descriptor of ROOT, which has them all, or of a termination.
+pub(super) fn packages(root: bool) -> AuditReturn {
     AuditReturn::Packages(
         package::realized()
+            .filter(|package| root || package.is_of_terminations())
             .map(|package| PackageVersion { name: Name::new(package.name), version: package.version })
             .collect(),
     )
@@ -157,8 +158,7 @@ impl Executor {
                 format!("{name} on ROOT"),
             ));
         }
-        let events =
-            request.events.as_ref().map(|events| read_events(events, true, |_| false)).transpose()?;
+        let events = request.events.as_ref().map(|events| read_events(events, Detector::Root)).transpose()?;
         // All or nothing (IQ-4).
         let mut root = self.root;
         let state = request.media.as_ref().and_then(|media| media.termination_state.as_ref());
@@ -186,7 +186,7 @@ impl Executor {
         let mut state = TerminationStateDescriptor::default();
         for item in &audit.items {
             match item {
-                AuditItem::Descriptor(DescriptorKind::Packages) => returned.push(packages()),
+                AuditItem::Descriptor(DescriptorKind::Packages) => returned.push(packages(true)),
                 AuditItem::Descriptor(DescriptorKind::Media) => {
                     state.service_state = Some(self.state_of_root());
                     state.properties = self.root.all();
@@ -288,20 +288,46 @@ fn value_of(
     Ok(Some(match item {
         AuditItem::Descriptor(DescriptorKind::Statistics) | AuditItem::Statistic(_) => return Ok(None),
         AuditItem::Descriptor(DescriptorKind::Media) => AuditReturn::Media(media_of(termination, service)),
-        AuditItem::Descriptor(DescriptorKind::Packages) => packages(),
-        AuditItem::Descriptor(DescriptorKind::Events) => all_events(termination.events.as_ref()),
+        AuditItem::Descriptor(DescriptorKind::Packages) => packages(false),
+        AuditItem::Descriptor(DescriptorKind::Events) => all_events(termination.listening.active()),
+        AuditItem::Descriptor(DescriptorKind::EventBuffer) => buffer_wanted(termination),
+        AuditItem::Descriptor(DescriptorKind::ObservedEvents) => buffered(termination),
         // Signals here are brief: none is ever active.
         AuditItem::Descriptor(kind) => AuditReturn::Empty(*kind),
         AuditItem::Media(items) => AuditReturn::Media(some_media_of(termination, service, items)?),
-        AuditItem::Event { event, request } => one_event(termination.events.as_ref(), event, *request)?,
+        AuditItem::Event { event, request } => one_event(termination.listening.active(), event, *request)?,
         AuditItem::Signal { signal, .. } => {
             package::signal(signal)?;
             AuditReturn::Empty(DescriptorKind::Signals)
         }
-        AuditItem::BufferedEvent { .. } => AuditReturn::Empty(DescriptorKind::EventBuffer),
+        AuditItem::BufferedEvent { event, .. } => {
+            package::event(event)?;
+            let held = termination.listening.buffer_wanted().iter().filter(|held| held.name == *event);
+            AuditReturn::EventBuffer(held.cloned().collect())
+        }
         AuditItem::DigitMap(name) => return Err(no_such(name)),
         AuditItem::Package(wanted) => one_package(wanted)?,
     }))
+}
+
+/// The EventBuffer descriptor in force.
+fn buffer_wanted(termination: &Termination) -> AuditReturn {
+    match termination.listening.buffer_wanted() {
+        [] => AuditReturn::Empty(DescriptorKind::EventBuffer),
+        wanted => AuditReturn::EventBuffer(wanted.to_vec()),
+    }
+}
+
+/// The events in the buffer (section 7.2.5).
+fn buffered(termination: &Termination) -> AuditReturn {
+    let kept = termination.listening.buffered();
+    let events: Vec<_> = kept.map(|kept| ObservedEvent { time: None, event: kept.event.clone() }).collect();
+    match termination.listening.active() {
+        Some(active) if !events.is_empty() => {
+            AuditReturn::ObservedEvents(ObservedEventsDescriptor { request: active.request, events })
+        }
+        _ => AuditReturn::Empty(DescriptorKind::ObservedEvents),
+    }
 }
 
 /// The Events descriptor in force.
@@ -333,7 +359,7 @@ fn one_event(
 fn media_of(termination: &Termination, service: ServiceState) -> MediaDescriptor {
     let state = TerminationStateDescriptor {
         service_state: Some(service),
-        event_buffer_control: Some(EventBufferControl::Off),
+        event_buffer_control: Some(termination.listening.buffer_control()),
         properties: Vec::new(),
     };
     let streams = termination.streams.iter().map(|(id, stream)| StreamDescriptor {
@@ -370,7 +396,7 @@ fn some_media_of(
                         state.service_state = Some(service);
                     }
                     TerminationStateAudit::EventBufferControl => {
-                        state.event_buffer_control = Some(EventBufferControl::Off);
+                        state.event_buffer_control = Some(termination.listening.buffer_control());
                     }
                     TerminationStateAudit::Property(name) => return Err(no_such(name)),
                 }

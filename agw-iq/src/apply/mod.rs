@@ -12,9 +12,12 @@ mod audit;
 mod capability;
 mod events;
 mod gather;
+mod listening;
 mod media;
 mod names;
+mod noticed;
 mod plan;
+mod playing;
 mod refusal;
 mod root_events;
 mod service;
@@ -241,6 +244,11 @@ pub(crate) struct Executor {
     clocks: events::Clocks,
     root_events: root_events::RootEvents,
     service: service::Service,
+    /// Terminations that may have something to tell.
+    ready: VecDeque<model::TerminationId>,
+    /// Embedded descriptors are being put in force.
+    embedding: bool,
+    events_lost: u64,
 }
 
 impl Executor {
@@ -256,6 +264,9 @@ impl Executor {
             clocks: events::Clocks::default(),
             root_events: root_events::RootEvents::default(),
             service: service::Service::default(),
+            ready: VecDeque::new(),
+            embedding: false,
+            events_lost: 0,
         }
     }
 

@@ -6,14 +6,14 @@
 
 use super::alternatives::{Choice, Described, pairs};
 use super::amm::{internal, refuse_unknown};
-use super::events::read_events;
+use super::events::{Detector, check_event_buffer, read_events};
+use super::playing::{AskedLatch, read_signals};
 use super::stream::{Begun, Rules, Stream, begin, merge};
 use super::view::{ActiveEvents, Termination};
 use super::*;
-use crate::package;
-use crate::package::napt::latch_action;
+use crate::package::silence;
 use crate::sdp::Group;
-use agw_core::model::{LatchAction, StreamSpec, TerminationView};
+use agw_core::model::{LatchAction, StreamSpec, TerminationView, Watch};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often the model is asked for one command.
@@ -23,10 +23,19 @@ const MAX_TRIALS: usize = 64;
 pub(super) struct Plan<'a> {
     id: Option<model::TerminationId>,
     streams: BTreeMap<u16, Wish<'a>>,
-    /// `Some(None)` ends detection.
-    events: Option<Option<ActiveEvents>>,
+    listens: Listens,
     /// What the controller has taken out of service passes nothing, whatever its mode.
     out_of_service: bool,
+}
+
+/// What a request says of events and signals.
+pub(super) struct Listens {
+    /// `Some(None)` ends detection.
+    pub(super) events: Option<Option<ActiveEvents>>,
+    pub(super) event_buffer: Option<EventBufferDescriptor>,
+    pub(super) buffer_control: Option<EventBufferControl>,
+    /// What the signals ask, by stream.
+    pub(super) latches: BTreeMap<u16, AskedLatch>,
 }
 
 /// One stream, with the alternatives that are wanted now.
@@ -51,7 +60,7 @@ pub(super) struct Agreed {
     pub(super) given: TerminationView,
     pub(super) ticket: Option<Ticket>,
     pub(super) streams: BTreeMap<u16, Changed>,
-    pub(super) events: Option<Option<ActiveEvents>>,
+    pub(super) listens: Listens,
 }
 
 /// A stream after a command.
@@ -81,11 +90,13 @@ impl<'a> Wish<'a> {
         before: Option<&Stream>,
         parms: &StreamParms,
         latch: Option<LatchAction>,
+        watch: Watch,
         rules: Rules<'a>,
     ) -> Result<Self, ErrorDescriptor> {
         let local = Described::read(parms.local.as_ref(), &rules)?;
         let remote = Described::read(parms.remote.as_ref(), &rules)?;
-        let begun = begin(before, parms, &local, &rules)?;
+        let mut begun = begin(before, parms, &local, &rules)?;
+        begun.watch(watch);
         let left = pairs(&local, &remote, begun.reserve()).into_iter();
         let refused = local.refused().or(remote.refused()).cloned();
         let (is_new, now) = (before.is_none(), (Choice::AsSaid, Choice::AsSaid));
@@ -199,7 +210,7 @@ impl Plan<'_> {
 
     fn settle(self, given: TerminationView, ticket: Option<Ticket>) -> Agreed {
         let streams = self.streams.into_iter().map(|(id, wish)| (id, wish.settle())).collect();
-        Agreed { given, ticket, streams, events: self.events }
+        Agreed { given, ticket, streams, listens: self.listens }
     }
 
     fn nothing_left(&mut self) -> ErrorDescriptor {
@@ -253,26 +264,33 @@ impl Executor {
             adding: current.is_none(),
         };
         let described = described(request, current)?;
-        let latches = latches(request, &described, current)?;
+        let running = current.into_iter().flat_map(|termination| termination.streams.keys());
+        let all: BTreeSet<u16> = described.keys().chain(running).copied().collect();
+        let listens = listens(request, &all, current)?;
+        let active = match &listens.events {
+            Some(new) => new.as_ref(),
+            None => current.and_then(|termination| termination.listening.active()),
+        };
+        let active = active.map_or(&[][..], |active| &active.events);
         let mut streams = BTreeMap::new();
         let nothing = StreamParms::default();
-        let touched: BTreeSet<u16> = described.keys().chain(latches.keys()).copied().collect();
-        for stream in touched {
+        for stream in all {
             let before = current.and_then(|termination| termination.streams.get(&stream));
+            let watch = silence::watch(active, stream, self.timers.silence);
+            let latch = listens.latches.get(&stream).map(|asked| asked.action);
+            let touched = described.contains_key(&stream) || latch.is_some();
+            if !touched && before.is_some_and(|before| before.spec.watch == watch) {
+                continue;
+            }
             let parms = described.get(&stream).copied().unwrap_or(&nothing);
-            let wish = Wish::new(before, parms, latches.get(&stream).copied(), rules)?;
+            let wish = Wish::new(before, parms, latch, watch, rules)?;
             if let Some((_, spec)) = wish.merged.as_ref().filter(|_| before.is_none()) {
                 self.refuse_realm_out(spec.realm.as_ref())?;
             }
             streams.insert(stream, wish);
         }
-        let exists = |stream: u16| {
-            streams.contains_key(&stream)
-                || current.is_some_and(|termination| termination.streams.contains_key(&stream))
-        };
-        let events = request.events.as_ref().map(|events| read_events(events, false, exists)).transpose()?;
         let out_of_service = current.is_some_and(|termination| termination.out_of_service);
-        Ok(Plan { id, streams, events, out_of_service })
+        Ok(Plan { id, streams, listens, out_of_service })
     }
 }
 
@@ -308,30 +326,39 @@ fn described<'a>(
     Ok(streams)
 }
 
-/// What the Signals descriptor asks of each stream.
+/// What a request says of events and signals, for these streams.
+fn listens(
+    request: &AmmRequest,
+    streams: &BTreeSet<u16>,
+    current: Option<&Termination>,
+) -> Result<Listens, ErrorDescriptor> {
+    let exists = |stream: u16| streams.contains(&stream);
+    let detector = Detector::Termination(&exists);
+    let events = request.events.as_ref().map(|events| read_events(events, detector)).transpose()?;
+    request.event_buffer.as_ref().map_or(Ok(()), |wanted| check_event_buffer(wanted, detector))?;
+    let state = request.media.as_ref().and_then(|media| media.termination_state.as_ref());
+    Ok(Listens {
+        events,
+        event_buffer: request.event_buffer.clone(),
+        buffer_control: state.and_then(|state| state.event_buffer_control),
+        latches: latches(request, streams, current)?,
+    })
+}
+
+/// What the Signals descriptor asks of each stream; a signal that names none asks it of all.
 fn latches(
     request: &AmmRequest,
-    described: &BTreeMap<u16, &StreamParms>,
+    streams: &BTreeSet<u16>,
     current: Option<&Termination>,
-) -> Result<BTreeMap<u16, LatchAction>, ErrorDescriptor> {
+) -> Result<BTreeMap<u16, AskedLatch>, ErrorDescriptor> {
+    let Some(signals) = &request.signals else { return Ok(BTreeMap::new()) };
     let mut latches = BTreeMap::new();
-    for item in request.signals.iter().flatten() {
-        let SignalItem::Signal(signal) = item else {
-            return Err(ErrorDescriptor::with_text(ErrorCode::NOT_IMPLEMENTED, "SignalList"));
-        };
-        let known = package::signal(&signal.name)?;
-        package::check_parameters(&signal.name, known.parameters, &signal.parms)?;
-        let Some(action) = latch_action(signal) else { continue };
-        let existing = current.into_iter().flat_map(|termination| termination.streams.keys().copied());
-        let all: BTreeSet<u16> = described.keys().copied().chain(existing).collect();
-        match signal.stream {
-            None => latches.extend(all.into_iter().map(|stream| (stream, action))),
-            Some(stream) if all.contains(&stream) => {
-                latches.insert(stream, action);
-            }
-            Some(stream) => {
-                let text = format!("{} Stream = {stream}", signal.name);
-                return Err(ErrorDescriptor::with_text(ErrorCode::UNSUPPORTED_VALUE, text));
+    for asked in read_signals(signals, |stream| streams.contains(&stream))? {
+        for stream in streams.iter().copied().filter(|stream| asked.named.is_none_or(|only| only == *stream))
+        {
+            let goes_on = current.is_some_and(|termination| termination.playing.goes_on(stream, &asked));
+            if !goes_on {
+                latches.insert(stream, asked);
             }
         }
     }

@@ -4,7 +4,8 @@
 //! termination, one Notify is unanswered at a time and what happens meanwhile waits behind it, bounded. Each package gives its event to
 //! [`Executor::observe_root`], which tells it only if somebody asked.
 
-use super::events::{MAX_WAITING_EVENTS, Notification};
+use super::events::Notification;
+use super::listening::{Listening, Occurrence};
 use super::view::ActiveEvents;
 use super::*;
 use crate::package::inactivity;
@@ -12,13 +13,9 @@ use crate::package::inactivity;
 /// What ROOT was asked to tell, and how far that is.
 #[derive(Debug)]
 pub(super) struct RootEvents {
-    active: Option<ActiveEvents>,
+    listening: Listening,
     /// Where the events were set.
     context: ContextId,
-    /// Who set them, for a gateway without an association.
-    listener: Option<Peer>,
-    notifying: bool,
-    waiting: VecDeque<EventSpec>,
     /// When whoever commands was last heard.
     last_heard: Now,
     /// When to look whether that was too long ago.
@@ -28,11 +25,8 @@ pub(super) struct RootEvents {
 impl Default for RootEvents {
     fn default() -> Self {
         Self {
-            active: None,
+            listening: Listening::default(),
             context: ContextId::Null,
-            listener: None,
-            notifying: false,
-            waiting: VecDeque::new(),
             last_heard: Now::ZERO,
             silence_ends: None,
         }
@@ -41,12 +35,16 @@ impl Default for RootEvents {
 
 impl RootEvents {
     pub(super) fn active(&self) -> Option<&ActiveEvents> {
-        self.active.as_ref()
+        self.listening.active()
+    }
+
+    pub(super) fn listening(&self) -> &Listening {
+        &self.listening
     }
 
     /// The request for an event, if it was asked for.
     pub(super) fn asked(&self, package: &str, item: &str) -> Option<&RequestedEvent> {
-        self.active.as_ref()?.events.iter().find(|event| event.name.is(package, item))
+        self.listening.asked(package, item)
     }
 
     fn tolerated_silence(&self) -> Option<std::time::Duration> {
@@ -66,27 +64,17 @@ impl RootEvents {
         let too_quiet = quiet_until <= now;
         self.silence_ends = Some(if too_quiet { now + period } else { quiet_until });
         // While a Notify is unanswered the controller owes us a sign of life already.
-        too_quiet && !self.notifying
+        too_quiet && !self.listening.is_busy()
     }
 
-    fn observe(&mut self, event: EventSpec) -> Option<Notification> {
-        let request = self.active.as_ref()?.request;
-        if self.notifying {
-            if self.waiting.len() < MAX_WAITING_EVENTS {
-                self.waiting.push_back(event);
-            }
-            return None;
-        }
-        self.notifying = true;
-        let (context, listener) = (self.context, self.listener);
-        Some(Notification { id: None, context, name: TerminationId::Root, request, event, listener })
+    fn next(&mut self) -> Option<Notification> {
+        Notification::next(&mut self.listening, None, self.context, &TerminationId::Root)
     }
 
     /// The Notify was answered, or will not be; what waited behind it.
     pub(super) fn notified(&mut self) -> Option<Notification> {
-        self.notifying = false;
-        let next = self.waiting.pop_front()?;
-        self.observe(next)
+        self.listening.answered();
+        self.next()
     }
 }
 
@@ -105,15 +93,15 @@ impl Executor {
         peer: Peer,
     ) {
         let root = &mut self.root_events;
-        root.waiting.clear();
-        root.listener = events.is_some().then_some(peer);
-        (root.active, root.context, root.last_heard) = (events, context, now);
+        root.listening.set(events, peer);
+        (root.context, root.last_heard) = (context, now);
         root.silence_ends = root.tolerated_silence().map(|period| now + period);
     }
 
     /// Something has happened to the gateway as a whole; what the controller wants to hear of it.
-    pub(crate) fn observe_root(&mut self, event: EventSpec) -> Option<Notification> {
-        let wanted = self.root_events.asked(event.name.package.as_str(), event.name.item.as_str()).is_some();
-        if wanted { self.root_events.observe(event) } else { None }
+    pub(crate) fn observe_root(&mut self, now: Now, event: EventSpec) -> Option<Notification> {
+        let outcome = self.root_events.listening.occur(Occurrence { event, at: now });
+        self.events_lost += u64::from(outcome.lost);
+        self.root_events.next()
     }
 }

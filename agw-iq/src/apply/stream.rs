@@ -17,7 +17,7 @@ use crate::package::{self, Kind, Place, diffserv::DscpForm, gate, realm::Realms}
 use crate::sdp::{Group, Port, SdpText};
 use agw_core::model::{
     Family, LatchAction, LocalStream, MAX_FILTER_ENTRIES, Mode, RealmName, Remote, RtcpPorts, StreamSpec,
-    Transport,
+    Transport, Watch,
 };
 use std::net::SocketAddr;
 
@@ -114,6 +114,11 @@ pub(super) struct Begun {
 }
 
 impl Begun {
+    /// Whose silence is to be told.
+    pub(super) fn watch(&mut self, watch: Watch) {
+        self.stream.spec.watch = watch;
+    }
+
     /// What of several alternatives is to be reserved.
     pub(super) fn reserve(&self) -> Reserve {
         Reserve {

@@ -3,13 +3,16 @@
 //! The model owns what runs; this is what an audit is answered from, and what a partial Modify is merged into. It changes only after
 //! the model has agreed.
 
+use super::listening::Listening;
 use super::names::{Pattern, Target, unknown};
+use super::playing::PlayingSignals;
 use super::stream::Stream;
 use crate::ast::{self, ErrorDescriptor, RequestedEvent, TerminationId as Name};
 use crate::errors::ErrorCode;
-use crate::transport::{Now, Peer};
+use crate::package::silence::Activities;
+use crate::transport::Now;
 use agw_core::model::{ContextAttributes, ContextId, RealmName, TerminationId};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 /// Events that the controller wants to hear of.
 #[derive(Clone, Debug)]
@@ -26,14 +29,14 @@ pub(super) struct Termination {
     pub(super) interface: RealmName,
     pub(super) context: ContextId,
     pub(super) streams: BTreeMap<u16, Stream>,
-    pub(super) events: Option<ActiveEvents>,
-    /// Who set the events: where to notify without an association.
-    pub(super) listener: Option<Peer>,
+    /// What it was asked to tell, and what waits to be told.
+    pub(super) listening: Listening,
+    /// Signals that have not ended.
+    pub(super) playing: PlayingSignals,
+    /// Which streams are silent or held, as far as that is watched.
+    pub(super) activities: Activities,
     /// When a message last named it.
     pub(super) last_named: Now,
-    /// A Notify of it is unanswered; those behind it wait.
-    pub(super) notifying: bool,
-    pub(super) waiting: VecDeque<ast::EventSpec>,
     /// The controller has taken it out of service.
     pub(super) out_of_service: bool,
     /// When it goes out of service (`true`) or comes back.

@@ -259,9 +259,8 @@ impl MediaGateway {
             }
             Event::Done(ticket) => self.confirmed(now, ticket, gateway),
             Event::Notice(notice) => {
-                if let Some(notification) = self.executor.noticed(&notice) {
-                    self.notify(now, notification);
-                }
+                self.executor.noticed(now, &notice, gateway);
+                self.tell(now);
             }
         }
     }
@@ -276,6 +275,7 @@ impl MediaGateway {
             self.notify(now, notification);
         }
         self.counters.hanging_released += released;
+        self.tell(now);
         self.pursue(now);
     }
 

@@ -78,7 +78,7 @@ impl MediaGateway {
         };
         match manner {
             Some(manner) => {
-                let action = self.notify_action(now, &notification);
+                let action = self.notify_action(&notification);
                 self.counters.notifies += 1;
                 self.ask(now, manner, vec![action], Purpose::Notify(Box::new(notification)));
             }
@@ -98,6 +98,14 @@ impl MediaGateway {
         }
     }
 
+    /// Tells what has happened, as far as somebody wants to hear of it.
+    pub(super) fn tell(&mut self, now: Now) {
+        while let Some(notification) = self.executor.take_notification() {
+            self.notify(now, notification);
+        }
+        self.counters.events_lost += self.executor.take_events_lost();
+    }
+
     /// Keeps an event for whoever commands next. That the lost one was silent is nobody else's business.
     fn keep(&mut self, notification: Notification) {
         if inactivity::is_timeout(&notification.event.name) {
@@ -114,10 +122,13 @@ impl MediaGateway {
         self.unsent.push_back(notification);
     }
 
-    fn notify_action(&self, now: Now, notification: &Notification) -> ActionRequest {
+    fn notify_action(&self, notification: &Notification) -> ActionRequest {
         let observed = ObservedEventsDescriptor {
             request: notification.request,
-            events: vec![ObservedEvent { time: self.timestamp(now), event: notification.event.clone() }],
+            events: vec![ObservedEvent {
+                time: self.timestamp(notification.at),
+                event: notification.event.clone(),
+            }],
         };
         let command = Command::Notify(Box::new(NotifyRequest { observed, error: None }));
         ActionRequest {

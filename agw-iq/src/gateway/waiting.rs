@@ -85,6 +85,8 @@ impl MediaGateway {
         let body = execution.into_body();
         let result = if has_error(&body) { TransactionResult::Error } else { TransactionResult::Ok };
         self.finish(now, key, manner, began, pendings, body, result);
+        // Signals that ended with the command.
+        self.tell(now);
         if let Some(to) = hand_off {
             self.association.hand_off(now, to.to.as_ref(), to.address.as_ref());
             self.pursue(now);

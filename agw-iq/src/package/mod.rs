@@ -5,6 +5,7 @@
 //! error 440, an unknown item 450 to 453, an item that is known but not done here 445, 512 or 513, and a bad value 449 or 454 with the
 //! value in the text (TS 29.334 clauses 5.2 and 5.17.1; IQ-1).
 
+pub mod address;
 pub mod diffserv;
 pub mod gate;
 pub mod generic;
@@ -14,8 +15,10 @@ pub mod napt;
 pub mod realm;
 pub mod registry;
 pub mod root;
+pub mod silence;
 pub mod srtp;
 pub mod statistics;
+pub mod traffic;
 
 use crate::ast::{ErrorDescriptor, PkgdName, SignalType, Value};
 use crate::errors::ErrorCode;
@@ -40,6 +43,16 @@ pub struct Package {
     pub signals: &'static [Signal],
     /// Statistics.
     pub statistics: &'static [Statistic],
+}
+
+impl Package {
+    /// Whether something of it belongs to terminations, and not to ROOT alone.
+    pub fn is_of_terminations(&self) -> bool {
+        self.properties.iter().any(|property| property.place != Place::Root)
+            || self.events.iter().any(|event| !event.on_root)
+            || !self.signals.is_empty()
+            || !self.statistics.is_empty()
+    }
 }
 
 /// How far an identifier can be trusted.
@@ -234,6 +247,19 @@ pub fn event(name: &PkgdName) -> Result<&'static Event, ErrorDescriptor> {
         Support::Absent => Err(no_such(ErrorCode::CANNOT_DETECT_EVENT, name)),
         Support::Done | Support::Stored => Ok(found),
     }
+}
+
+/// The events of a package that are detected, at least one.
+///
+/// # Errors
+/// 440, or 512 when none is.
+pub fn events_of(name: &PkgdName) -> Result<impl Iterator<Item = &'static Event>, ErrorDescriptor> {
+    let detected = |event: &&Event| event.support != Support::Absent;
+    let events = package(name)?.events;
+    if !events.iter().any(|event| detected(&event)) {
+        return Err(no_such(ErrorCode::CANNOT_DETECT_EVENT, name));
+    }
+    Ok(events.iter().filter(detected))
 }
 
 /// The signal of this name, which must be one that is obeyed.

@@ -357,14 +357,13 @@ fn an_audit_shows_what_was_set() {
     let mut lab = Lab::new();
     let (context, _, core) = lab.call();
     lab.ask(&format!("C={context}{{MF={core}{{M{{O{{tman/pol=ON,tman/sdr=10000,tman/mbs=1500}}}},E=7{{g/cause,hangterm/thb{{timerx=300}}}}}}}}"));
-    let reply = lab.ask(&format!("C={context}{{AV={core}{{AT{{M,E,SG,PG}}}}}}"));
+    let reply = lab.ask(&format!("C={context}{{AV={core}{{AT{{M,E,SG}}}}}}"));
     assert_eq!(
         reply,
         format!(
             "C={context}{{AV={core}{{M{{TS{{SI=IV,BF=OFF}},ST=1{{O{{MO=SR,tman/pol=ON,tman/sdr=10000,tman/mbs=1500}},\
              L{{\nv=0\nc=IN IP6 2001:db8:1::20\nm=audio 30002 RTP/AVP 96\na=rtpmap:96 AMR/8000\n}}}}}},\
-             E=7{{g/cause,hangterm/thb{{timerx=300}}}},SG,\
-             PG{{g-1,root-2,nt-1,rtp-1,ds-2,gm-2,tman-1,hangterm-1,ipnapt-1,ipdc-1,rtcph-1,srtp-1,it-1}}}}}}"
+             E=7{{g/cause,hangterm/thb{{timerx=300}}}},SG}}}}"
         )
     );
 }
@@ -411,17 +410,25 @@ fn capabilities_come_from_the_registry() {
     let mut lab = Lab::new();
     let reply = lab.ask("C=-{AC=ROOT{AT{M,E,SG,SA}}}");
     assert!(reply.contains("ipdc/realm={\"access\",\"core\",\"access1\",\"core1\"}"), "{reply}");
-    assert!(
-        reply.contains(
-            "E=*{g/cause,hangterm/thb{timerx=[1:1000000]},srtp/keyexpiry,it/ito{mit=[1:4294967295]}}"
-        ),
-        "{reply}"
-    );
+    for event in [
+        "E=*{g/cause,g/sc,",
+        "hangterm/thb{timerx=[1:1000000]}",
+        "adid/ipstop{dt=[1:86400],dir={IN,OUT,BOTH}}",
+        "it/ito{mit=[1:4294967295]}",
+    ] {
+        assert!(reply.contains(event), "{event}: {reply}");
+    }
+    assert!(!reply.contains("nt/netfail"), "what is not detected is not promised: {reply}");
     assert!(reply.contains("SG{ipnapt/latch{napt={OFF,LATCH,RELATCH}}}"), "{reply}");
     assert!(reply.contains("SA{nt/dur,nt/os,"), "{reply}");
     let (context, access, _) = lab.call();
     let reply = lab.ask(&format!("C={context}{{AC={access}{{AT{{E}}}}}}"));
     assert!(!reply.contains("it/ito"), "an event of ROOT: {reply}");
+    let mut packages = |target: &str| lab.ask(&format!("{target}{{AT{{PG}}}}}}"));
+    let [root, own] = [packages("C=-{AV=ROOT"), packages(&format!("C={context}{{AV={access}"))];
+    assert!(root.contains("root-2,") && root.contains("it-1"), "{root}");
+    assert!(!own.contains("root-2") && !own.contains("it-1"), "packages of ROOT alone: {own}");
+    assert!(own.contains("adid-1") && !root.contains("mgroup"), "{own}");
 }
 
 #[test]

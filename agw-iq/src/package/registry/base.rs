@@ -21,7 +21,14 @@ pub const G: Package = Package {
             ],
             ..event("cause", 0x0001)
         },
-        Event { support: Support::Absent, ..event("sc", 0x0002) },
+        Event {
+            observed: &[
+                parameter("SigID", 0x0001, Kind::Text(64)),
+                parameter("Meth", 0x0002, Kind::Enumeration(&[("TO", 1), ("EV", 2), ("SD", 3), ("NC", 4)])),
+                parameter("SLID", 0x0003, Kind::Integer { min: 0, max: 0xffff }),
+            ],
+            ..event("sc", 0x0002)
+        },
     ],
     ..PACKAGE
 };

@@ -46,6 +46,8 @@ pub const TMAN: Package = Package {
         local("sdr", 0x0004, RATE).provisional(),
         local("mbs", 0x0005, RATE).provisional(),
     ],
+    // Ours: no source names an event.
+    events: &[Event { mark: Mark::Provisional, ..event("policed", 0x0001) }],
     ..PACKAGE
 };
 
@@ -63,6 +65,21 @@ pub const IPNAPT: Package = Package {
         }],
         support: Support::Done,
         mark: Mark::Provisional,
+    }],
+    ..PACKAGE
+};
+
+/// H.248.37. The text identifiers are a vendor's, the numbers follow their order.
+pub const ADR: Package = Package {
+    name: "adr",
+    id: 0x00ac,
+    events: &[Event {
+        observed: &[
+            parameter("nrsa", 0x0001, ADDRESS_TEXT),
+            parameter("nrsp", 0x0002, Kind::Integer { min: 0, max: 65_535 }),
+        ],
+        mark: Mark::Provisional,
+        ..event("rsac", 0x0001)
     }],
     ..PACKAGE
 };

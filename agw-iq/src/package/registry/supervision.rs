@@ -18,13 +18,12 @@ pub const HANGTERM: Package = Package {
 pub const ADID: Package = Package {
     name: "adid",
     id: 0x009c,
-    realized: false,
     events: &[Event {
         requested: &[
-            parameter("dt", 0x0001, MILLISECONDS),
+            // In seconds.
+            parameter("dt", 0x0001, Kind::Integer { min: 1, max: 86_400 }),
             parameter("dir", 0x0002, Kind::Enumeration(&[("IN", 1), ("OUT", 2), ("BOTH", 3)])),
         ],
-        support: Support::Absent,
         mark: Mark::Provisional,
         ..event("ipstop", 0x0001)
     }],

@@ -1,0 +1,71 @@
+//! What workers have noticed, as events of packages: keys that end (SRTP-6), sources that were learned (H.248.37), media that stopped
+//! (H.248.40), rates that were exceeded (H.248.53). Whether anybody wants to hear of it is asked in `listening`.
+
+use super::playing::Ended;
+use super::*;
+use crate::package::{address, generic, silence, srtp, traffic};
+use agw_core::command::{Notice, Observation};
+use agw_core::model::{Component, Direction, StreamId};
+
+impl Executor {
+    /// A worker noticed something. Call [`Executor::take_notification`] afterwards.
+    pub(crate) fn noticed(&mut self, now: Now, notice: &Notice, gateway: &mut dyn Gateway) {
+        let (id, stream) = (notice.termination, notice.stream);
+        let happened = match notice.what {
+            Observation::KeyNearEnd(direction) => {
+                self.key_worn(id, stream, direction, srtp::KeyState::NearEnd)
+            }
+            Observation::KeyEnded(direction) => self.key_worn(id, stream, direction, srtp::KeyState::Ended),
+            Observation::Latched { component: Component::Rtp, source } => self.latched(id, stream, source),
+            Observation::Latched { component: Component::Rtcp, .. } => Vec::new(),
+            Observation::Activity(way, activity) => self.activity(id, (stream, way, activity)),
+            Observation::Policed => vec![traffic::policed(stream)],
+        };
+        happened.into_iter().for_each(|event| self.occur(now, id, event, gateway));
+    }
+
+    /// `g/cause` speaks for `srtp/keyexpiry` where only that was asked for, and only of the end.
+    fn key_worn(
+        &self,
+        id: model::TerminationId,
+        stream: StreamId,
+        direction: Direction,
+        state: srtp::KeyState,
+    ) -> Vec<EventSpec> {
+        let Some(termination) = self.view.termination(id) else { return Vec::new() };
+        let expiry = srtp::key_expiry(stream, direction, state);
+        if termination.listening.wants(&expiry) || state == srtp::KeyState::NearEnd {
+            return vec![expiry];
+        }
+        let side = if direction == Direction::Inbound { "Remote" } else { "Local" };
+        let words = format!("SRTP key of {side} has reached its lifetime");
+        vec![generic::cause(Some(stream), generic::GeneralCause::FailurePermanent, &words)]
+    }
+
+    fn latched(
+        &mut self,
+        id: model::TerminationId,
+        stream: StreamId,
+        source: std::net::SocketAddr,
+    ) -> Vec<EventSpec> {
+        let Some(termination) = self.view.termination_mut(id) else { return Vec::new() };
+        let ended = termination.playing.latched(stream.0).map(completion);
+        std::iter::once(address::source_changed(stream, source)).chain(ended).collect()
+    }
+
+    fn activity(
+        &mut self,
+        id: model::TerminationId,
+        changed: (StreamId, model::Way, model::Activity),
+    ) -> Vec<EventSpec> {
+        let Some(termination) = self.view.termination_mut(id) else { return Vec::new() };
+        let Some(active) = termination.listening.active() else { return Vec::new() };
+        let streams = termination.streams.keys().copied();
+        silence::observe(&active.events, streams, &mut termination.activities, changed)
+    }
+}
+
+/// A signal has ended and somebody wants to hear of it.
+pub(super) fn completion(ended: Ended) -> EventSpec {
+    generic::completion(&playing::latch(), ended.stream, ended.ending)
+}
