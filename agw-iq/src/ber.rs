@@ -19,7 +19,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use naming::{DEFAULT_ID_OCTETS, MAX_NUMBER, Naming};
+pub use naming::{DEFAULT_ID_OCTETS, Naming};
 pub use tlv::MAX_DEPTH;
 
 use crate::ast::{DescriptorKind, Message};

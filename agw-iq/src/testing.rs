@@ -4,10 +4,12 @@
 //! events, a list that must not be empty is not), and within what both encodings can say. Inside that they are unkind: terminations
 //! named like tokens, SDP full of braces, quotes and comments.
 
+mod binary;
 mod command;
 mod descriptor;
 mod sdp;
 
+pub use binary::binary_message;
 pub use command::{action_reply, action_request, command_reply, command_request, message, transaction};
 pub use descriptor::{audit, events, media, service_change, signals};
 pub use sdp::{sdp, sdp_text};

@@ -146,7 +146,8 @@ impl Registry {
 
     /// A new, empty context.
     pub(super) fn create_context(&mut self, attributes: ContextAttributes) -> ContextId {
-        self.last_context = next_number(self.last_context, |id| self.contexts.contains_key(&ContextId(id)));
+        let taken = |id| self.contexts.contains_key(&ContextId(id));
+        self.last_context = next_number(self.last_context, ContextId::MAX.0, taken);
         let id = ContextId(self.last_context);
         let context = Context { attributes, worker: None, terminations: ArrayVec::new() };
         self.contexts.insert(id, context);
@@ -157,7 +158,7 @@ impl Registry {
     /// A number for a termination that is about to be inserted.
     pub(super) fn next_termination(&mut self) -> TerminationId {
         let taken = |id| self.terminations.contains_key(&TerminationId(id));
-        self.last_termination = next_number(self.last_termination, taken);
+        self.last_termination = next_number(self.last_termination, TerminationId::MAX.0, taken);
         TerminationId(self.last_termination)
     }
 
@@ -206,11 +207,11 @@ impl Registry {
     }
 }
 
-/// The next number that is not taken; never 0 or one of the two that H.248 keeps for wildcards.
-fn next_number(last: u32, taken: impl Fn(u32) -> bool) -> u32 {
+/// The next number from 1 to `max` that is not taken; the limit on contexts leaves some free.
+fn next_number(last: u32, max: u32, taken: impl Fn(u32) -> bool) -> u32 {
     let mut id = last;
     loop {
-        id = if id >= u32::MAX - 2 { 1 } else { id + 1 };
+        id = if id >= max { 1 } else { id + 1 };
         if !taken(id) {
             return id;
         }
@@ -223,9 +224,11 @@ mod tests {
 
     #[test]
     fn numbers_skip_wildcards_and_what_is_taken() {
-        assert_eq!(next_number(0, |_| false), 1);
-        assert_eq!(next_number(u32::MAX - 3, |_| false), u32::MAX - 2);
-        assert_eq!(next_number(u32::MAX - 2, |id| id < 5), 5);
+        let next = |last, taken: fn(u32) -> bool| next_number(last, ContextId::MAX.0, taken);
+        assert_eq!(next(0, |_| false), 1);
+        assert_eq!(next(u32::MAX - 3, |_| false), u32::MAX - 2);
+        assert_eq!(next(u32::MAX - 2, |id| id < 5), 5);
+        assert_eq!(next_number(TerminationId::MAX.0, TerminationId::MAX.0, |_| false), 1);
     }
 
     #[test]

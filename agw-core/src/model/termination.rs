@@ -9,6 +9,12 @@ use std::net::SocketAddr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TerminationId(pub u32);
 
+impl TerminationId {
+    /// The greatest that is given out: 21 bits, so that a binary identifier of four octets has room for it beside its other fields,
+    /// and more than two for each of a million contexts.
+    pub const MAX: TerminationId = TerminationId(0x1f_ffff);
+}
+
 impl fmt::Display for TerminationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

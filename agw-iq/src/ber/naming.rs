@@ -13,6 +13,7 @@ use super::names;
 use crate::ast::{Name, TerminationId};
 use crate::package::diffserv::DscpForm;
 use crate::package::realm::Realms;
+use agw_core::model;
 
 /// The split of identifiers of one length, most significant bits first.
 #[derive(Debug)]
@@ -26,10 +27,10 @@ struct Layout {
 
 /// Provisional: no public text gives the split for Iq.
 const LAYOUTS: [Layout; 2] =
-    [Layout { octets: 4, bits: [3, 3, 6, 20], ip: 1 }, Layout { octets: 8, bits: [8, 8, 16, 32], ip: 1 }];
+    [Layout { octets: 4, bits: [3, 2, 6, 21], ip: 1 }, Layout { octets: 8, bits: [8, 8, 16, 32], ip: 1 }];
 
-/// The greatest number of a termination that fits every layout; the gateway gives out no greater one.
-pub const MAX_NUMBER: u32 = (1 << LAYOUTS[0].bits[3]) - 1;
+// What the gateway gives out has a place in every layout.
+const _: () = assert!(model::TerminationId::MAX.0 as u64 <= mask(LAYOUTS[0].bits[3]));
 
 /// The length that is written before the peer has shown its own; ROOT is then the 0xFFFFFFFFFFFFFFFF of Annex A.2.
 pub const DEFAULT_ID_OCTETS: u8 = 8;
@@ -251,8 +252,8 @@ mod tests {
             (8, "$", "7f", "0000000000000000"),
             (4, "ROOT", "", "ffffffff"),
             (4, "ip/$", "5c", "20000000"),
-            (4, "ip/1/$/$", "1913", "24000000"),
-            (4, "ip/7/core/1048575", "", "3c2fffff"),
+            (4, "ip/1/$/$", "1a14", "28000000"),
+            (4, "ip/3/core/2097151", "", "385fffff"),
             (4, "*", "df", "00000000"),
         ] {
             let hex = |digits| names::hex(digits).unwrap_or_default();
@@ -260,7 +261,6 @@ mod tests {
             assert_eq!(naming(octets).write(&path(text)).as_ref(), Some(&binary), "{text}");
             assert_eq!(naming(8).read(&binary.0, &binary.1), path(text), "{text}");
         }
-        assert_eq!(MAX_NUMBER, 1_048_575);
     }
 
     #[test]
@@ -269,8 +269,8 @@ mod tests {
             "ip",
             "ip/1",
             "aln/1",
-            "ip/8/access/1",
-            "ip/1/access/1048576",
+            "ip/4/access/1",
+            "ip/1/access/2097152",
             "ip/1/nowhere/1",
             "ip/1/access/01",
             "ip/1/a/1/1",

@@ -412,8 +412,11 @@ fn name_of(element: &Tlv<'_>, what: &str, good: impl Fn(u8) -> bool) -> Res<Name
 fn error(element: &Tlv<'_>) -> Res<ErrorDescriptor> {
     let mut fields = element.fields()?;
     let code = ErrorCode(fields.required(0, "errorCode")?.uint("error code")?);
-    let text = fields.optional(1)?.map(|text| text.text("errorText").map(|text| quotable(text.into_owned())));
-    let text = text.transpose()?;
+    let text = match fields.optional(1)? {
+        // An IA5String; what is more becomes a question mark.
+        Some(text) => Some(quotable(text.text("errorText")?.replace(|c: char| !c.is_ascii(), "?"))),
+        None => None,
+    };
     fields.end()?;
     Ok(ErrorDescriptor { code, text })
 }

@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::tlv::{Fields, Res, Tlv, fault, fault_as, universal};
 use super::value::{Type, read_one};
 use super::writer::{OCTET_STRING, SEQUENCE, Writer, constructed, primitive};
+use crate::codec::MAX_ELEMENTS;
 use crate::errors::ErrorCode;
 use crate::sdp::SdpText;
 use crate::secret::SecretBuf;
@@ -40,13 +41,14 @@ pub(super) fn read(descriptor: &Tlv<'_>) -> Res<SdpText> {
         let mut elements = group.sequence_of()?;
         let mut bearer = Bearer::default();
         let start = text.as_str().len();
-        let mut count = 0;
+        let (mut count, mut lines) = (0, 0);
         while let Some(property) = elements.next()? {
             count += 1;
-            if count > crate::codec::MAX_ELEMENTS {
-                return fault(property.at, "too many properties in a group");
+            property_lines(&property, &mut text, start, &mut lines, &mut bearer)?;
+            // A property may have several values, each a line.
+            if count > MAX_ELEMENTS || lines > MAX_ELEMENTS {
+                return fault(property.at, format!("more than {MAX_ELEMENTS} lines in a group"));
             }
-            property_lines(&property, &mut text, start, &mut bearer)?;
         }
         if text.as_str().len() == start {
             bearer.describe(&mut text)
@@ -64,7 +66,13 @@ pub(super) fn read(descriptor: &Tlv<'_>) -> Res<SdpText> {
 }
 
 /// One property: a line of SDP, or a mark in `bearer`.
-fn property_lines(property: &Tlv<'_>, text: &mut SecretBuf, start: usize, bearer: &mut Bearer) -> Res<()> {
+fn property_lines(
+    property: &Tlv<'_>,
+    text: &mut SecretBuf,
+    start: usize,
+    lines: &mut usize,
+    bearer: &mut Bearer,
+) -> Res<()> {
     let mut fields: Fields<'_> = property.sequence()?;
     let [a, b, c, d] = fields.required(0, "a property name")?.exactly("a property name")?;
     let values = fields.required(1, "a property value")?;
@@ -80,15 +88,17 @@ fn property_lines(property: &Tlv<'_>, text: &mut SecretBuf, start: usize, bearer
     // Each description begins with its version, which tells it from the one before.
     if start > 0 && *letter != b'v' && text.as_str().len() == start {
         text.push_str("v=0\n");
+        *lines += 1;
     }
-    let mut none = true;
+    let before = *lines;
     values.each(|value| {
-        none = false;
+        *lines += 1;
         line(text, *letter, &value)
     })?;
-    if none {
+    if *lines == before {
         // CHOOSE for the whole line.
         push(text, *letter, "$");
+        *lines += 1;
     }
     Ok(())
 }

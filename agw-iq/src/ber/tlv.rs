@@ -12,6 +12,8 @@ use crate::errors::ErrorCode;
 
 /// The most indefinite lengths open at once: the deepest message of Annex A has 31 elements around its innermost.
 pub const MAX_DEPTH: usize = 32;
+/// What an INTEGER may be: any number of eight octets, with or without a sign.
+pub(super) const NUMBERS: std::ops::RangeInclusive<i128> = i64::MIN as i128..=u64::MAX as i128;
 /// The most levels of segments of a string (X.690 section 8.7.3.2).
 const MAX_SEGMENT_DEPTH: usize = 3;
 
@@ -335,7 +337,7 @@ impl<'a> Tlv<'a> {
         Ok(self.body)
     }
 
-    /// An INTEGER of at most eight octets, padding aside.
+    /// An INTEGER within [`NUMBERS`].
     pub(super) fn integer(&self) -> Res<i128> {
         let body = self.primitive()?;
         let Some(first) = body.first() else { return fault(self.at, "an INTEGER without octets") };
@@ -345,7 +347,12 @@ impl<'a> Tlv<'a> {
             return fault(self.at, "an INTEGER of more than eight octets");
         }
         let start = if sign == 0 { 0 } else { -1 };
-        Ok(body.iter().skip(zeros).fold(start, |sum: i128, octet| sum << 8 | i128::from(*octet)))
+        let number = body.iter().skip(zeros).fold(start, |sum: i128, octet| sum << 8 | i128::from(*octet));
+        if NUMBERS.contains(&number) {
+            Ok(number)
+        } else {
+            fault(self.at, "an INTEGER below any number of eight octets")
+        }
     }
 
     /// An INTEGER of at least zero and at most `max`.

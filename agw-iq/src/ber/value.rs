@@ -6,7 +6,7 @@
 //! looks like nothing is kept as `0x` and its octets, and written back the same.
 
 use super::names::{digits, hex};
-use super::tlv::{Class, Elements, Res, Tlv, fault, fault_as, universal};
+use super::tlv::{Class, Elements, NUMBERS, Res, Tlv, fault, fault_as, universal};
 use super::writer::{OCTET_STRING, Writer, constructed, primitive};
 use crate::ast::{ParmValue, Relation, Value};
 use crate::errors::ErrorCode;
@@ -35,12 +35,13 @@ impl Type {
         kind.map_or(Type::Unknown, |kind| Type::Known(kind, dscp))
     }
 
-    /// One value from the inside of its OCTET STRING.
+    /// One value from the inside of its OCTET STRING, in the spelling that the type has for it.
     pub(super) fn read(self, octets: &[u8]) -> Value {
-        match element(octets) {
+        let value = match element(octets) {
             Some(inner) => self.element(&inner).unwrap_or_else(|| raw(octets)),
             None => self.bare(octets),
-        }
+        };
+        self.spelled(value)
     }
 
     /// A value with tag and length; `None` where the tree would lose what it is.
@@ -48,15 +49,16 @@ impl Type {
         let unknown = matches!(self, Type::Unknown);
         match inner.number {
             universal::BOOLEAN => inner.boolean().ok().map(Value::boolean),
-            universal::INTEGER => inner.integer().ok().map(|number| self.number(number)),
             universal::OCTET_STRING | universal::ENUMERATED if unknown => None,
-            universal::ENUMERATED => inner.integer().ok().map(|number| self.number(number)),
+            universal::INTEGER | universal::ENUMERATED => {
+                inner.integer().ok().map(|number| self.number(number))
+            }
             universal::OCTET_STRING => inner.octets().ok().and_then(|octets| self.octet(&octets)),
             number => {
                 let text = inner.text("a value").ok()?;
                 let ours = if text.is_ascii() { universal::IA5_STRING } else { universal::UTF8_STRING };
-                (!unknown || (number == ours && text == Value::quoted(text.as_ref()).as_str()))
-                    .then(|| self.text(&text))
+                let kept = number == ours && text == Value::quoted(text.as_ref()).as_str();
+                (kept || !unknown).then(|| self.text(&text))
             }
         }
     }
@@ -71,31 +73,28 @@ impl Type {
                 raw(octets)
             }
             Err(_) => raw(octets),
-            // Not to be taken for the octets themselves.
-            Ok(text) if matches!(self, Type::Unknown) && text.starts_with("0x") => Value::quoted(text),
-            Ok(text) if matches!(self, Type::Unknown) => Value::token(text),
+            Ok(text)
+                if matches!(self, Type::Unknown)
+                    && (is_number(text) || Value::token(text).as_bool().is_some()) =>
+            {
+                Value::token(text)
+            }
             Ok(text) => self.text(text),
         }
     }
 
     fn number(self, number: i128) -> Value {
         match self {
-            Type::Known(Kind::Enumeration(words), _) => {
-                let word = words.iter().find(|(_, id)| i128::from(*id) == number);
-                word.map_or_else(|| Value::token(number.to_string()), |(word, _)| Value::token(word))
-            }
-            Type::Fraction => {
-                let text = format!("{:.6}", number as f64 / FRACTION);
-                Value::token(text.trim_end_matches('0').trim_end_matches('.'))
-            }
+            Type::Fraction => decimal(number as f64 / FRACTION),
             _ => Value::token(number.to_string()),
         }
     }
 
-    /// Text is a string where the type is one or is not known, else a token.
+    /// Text is a string where the type is one or is not known, or where it could be taken for octets; else it is a token.
     fn text(self, text: &str) -> Value {
         match self {
             Type::Known(Kind::Text(_), _) | Type::Unknown => Value::quoted(text),
+            _ if text.starts_with("0x") => Value::quoted(text),
             _ => Value::token(text),
         }
     }
@@ -108,6 +107,25 @@ impl Type {
             }
             _ => None,
         }
+    }
+
+    /// The one spelling of a value that the type admits, whatever its octets looked like.
+    fn spelled(self, value: Value) -> Value {
+        let spelling = match self {
+            Type::Known(Kind::Boolean, _) => value.as_bool().map(Value::boolean),
+            Type::Unknown => value.as_bool().filter(|_| matches!(value, Value::Token(_))).map(Value::boolean),
+            Type::Known(Kind::Integer { .. }, _) => value.as_u64().map(Value::from),
+            Type::Known(Kind::Enumeration(words), _) => {
+                let word =
+                    words.iter().find(|(word, id)| value.is(word) || value.as_u64() == Some(u64::from(*id)));
+                word.map(|(word, _)| Value::token(word)).or_else(|| value.as_u64().map(Value::from))
+            }
+            Type::Known(Kind::Octet, dscp) => dscp.read(&value).and_then(|point| self.octet(&[point])),
+            Type::Known(Kind::Text(_), _) => Some(Value::quoted(value.as_str())),
+            Type::Whole => whole(&value).map(Value::from),
+            Type::Fraction => fraction(&value).map(decimal),
+        };
+        spelling.unwrap_or(value)
     }
 
     /// One value as an element of a SEQUENCE OF OCTET STRING.
@@ -137,9 +155,14 @@ impl Type {
                 write_text(w, value.as_str());
                 Some(())
             }
-            Type::Whole => number(value).map(|number| w.integer(INTEGER, number.round() as i128)),
+            Type::Whole => whole(value).map(|number| w.uint(INTEGER, number)),
             Type::Fraction => {
-                number(value).map(|number| w.integer(INTEGER, (number * FRACTION).round() as i128))
+                match fraction(value) {
+                    Some(number) => w.integer(INTEGER, (number * FRACTION).round() as i128),
+                    // As a number it would be another one.
+                    None => write_text(w, value.as_str()),
+                }
+                Some(())
             }
         };
         written.is_some()
@@ -149,15 +172,26 @@ impl Type {
 /// One, where the low 32 bits are a fraction.
 const FRACTION: f64 = 4_294_967_296.0;
 
-const BOOLEAN: u8 = universal::BOOLEAN as u8;
-const INTEGER: u8 = universal::INTEGER as u8;
-const ENUMERATED: u8 = universal::ENUMERATED as u8;
+/// The whole number that a statistic is; a double of the tree is rounded.
+fn whole(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| fraction(value).map(|number| number.round() as u64))
+}
 
-/// The number that a statistic is, in the range of 64 bits.
-fn number(value: &Value) -> Option<f64> {
+/// The number of at most 32 bits before the point that a statistic is.
+fn fraction(value: &Value) -> Option<f64> {
     let plain = value.as_str().bytes().all(|b| b.is_ascii_digit() || b == b'.');
     value.as_str().parse().ok().filter(|number: &f64| plain && *number < FRACTION)
 }
+
+/// A double with at most six decimals and without those that say nothing.
+fn decimal(number: f64) -> Value {
+    let text = format!("{number:.6}");
+    Value::token(text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+const BOOLEAN: u8 = universal::BOOLEAN as u8;
+const INTEGER: u8 = universal::INTEGER as u8;
+const ENUMERATED: u8 = universal::ENUMERATED as u8;
 
 /// The one element that the octets are, if they are one of a type that values have.
 fn element(octets: &[u8]) -> Option<Tlv<'_>> {
@@ -197,16 +231,16 @@ fn write_untyped(w: &mut Writer, value: &Value) {
         w.raw(&octets);
     } else if let Some(on) = value.as_bool() {
         w.boolean(BOOLEAN, on);
-    } else if let Some(number) = text.parse::<i128>().ok().filter(|number| is_plain(text, *number)) {
+    } else if let Some(number) = text.parse().ok().filter(|_| is_number(text)) {
         w.integer(INTEGER, number);
     } else {
         write_text(w, text);
     }
 }
 
-/// Whether this is the number's only spelling and fits eight octets.
-fn is_plain(text: &str, number: i128) -> bool {
-    (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&number) && number.to_string() == text
+/// Whether this is the only spelling of a number of at most eight octets.
+fn is_number(text: &str) -> bool {
+    text.parse().is_ok_and(|number: i128| NUMBERS.contains(&number) && number.to_string() == text)
 }
 
 pub(super) fn write_text(w: &mut Writer, text: &str) {
@@ -379,7 +413,8 @@ mod tests {
             let value = Type::Unknown.read(octets);
             assert_eq!(written(Type::Unknown, &value), octets, "{value:?}");
         }
-        assert_eq!(Type::Unknown.read(b"icmp"), Value::token("icmp"));
+        assert_eq!(Type::Unknown.read(b"icmp"), Value::quoted("icmp"));
+        assert_eq!(Type::Unknown.read(b"50"), Value::token("50"));
     }
 
     #[test]

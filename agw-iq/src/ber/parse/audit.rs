@@ -59,7 +59,7 @@ impl Parser<'_> {
     }
 
     fn single_media(&mut self, element: &Tlv<'_>) -> Res<AuditItem> {
-        let mut items = Vec::new();
+        let (mut items, mut seen) = (Vec::new(), Vec::new());
         let mut fields = element.fields()?;
         if let Some(state) = fields.optional(0)? {
             single_termination_state(&state, &mut items)?;
@@ -70,7 +70,12 @@ impl Parser<'_> {
                 0 => single_stream(&chosen, None, &mut items)?,
                 1 => chosen.each(|stream| {
                     let mut fields = stream.sequence()?;
-                    let id = fields.required(0, "streamID")?.uint("stream identifier")?;
+                    let id: StreamId = fields.required(0, "streamID")?.uint("stream identifier")?;
+                    if seen.contains(&id) {
+                        let what = format!("Stream {id} given twice");
+                        return fault_as(ErrorCode::DESCRIPTOR_TWICE, stream.at, what);
+                    }
+                    seen.push(id);
                     single_stream(&fields.required(1, "streamParms")?, Some(id), &mut items)?;
                     fields.end()
                 })?,
@@ -143,22 +148,23 @@ fn single_stream(element: &Tlv<'_>, stream: Option<StreamId>, items: &mut Vec<Me
     let mut fields = element.fields()?;
     if let Some(control) = fields.optional(0)? {
         let mut fields = control.fields()?;
-        let mut add = |item| items.push(MediaAudit::LocalControl { stream, item });
+        let mut found = Vec::new();
         let mode = flag(&mut fields, 0)?;
         for (number, item) in [(1, LocalControlAudit::ReserveValue), (2, LocalControlAudit::ReserveGroup)] {
             if flag(&mut fields, number)? {
-                add(item);
+                found.push(item);
             }
         }
         for name in list_if(fields.optional(3)?, |name| single_property(&name))? {
-            add(LocalControlAudit::Property(name));
+            found.push(LocalControlAudit::Property(name));
         }
         // Version 3 selects by a mode; the mode is what is returned.
         let selected = fields.optional(4)?.map(|mode| stream_mode(&mode)).transpose()?;
         fields.end()?;
         if mode || selected.is_some() {
-            add(LocalControlAudit::Mode);
+            found.insert(0, LocalControlAudit::Mode);
         }
+        items.extend(found.into_iter().map(|item| MediaAudit::LocalControl { stream, item }));
     }
     // Of Local and Remote the tree asks for the whole.
     if fields.optional(1)?.is_some() {

@@ -1,6 +1,7 @@
 //! Commands, their replies, and which descriptor may stand where.
 
 use super::*;
+use crate::codec::MAX_ELEMENTS;
 
 impl Parser<'_> {
     pub(super) fn command_request(&mut self, element: &Tlv<'_>) -> Res<CommandRequest> {
@@ -219,6 +220,10 @@ impl Parser<'_> {
             });
             Ok(())
         })?;
+        // A descriptor that is empty may stand for ten.
+        if audit.len() > MAX_ELEMENTS {
+            return fault(element.at, format!("more than {MAX_ELEMENTS} descriptors"));
+        }
         Ok(audit)
     }
 }

@@ -108,29 +108,25 @@ fn single_media(w: &mut Writer, items: &[MediaAudit]) {
     if !state.is_empty() {
         w.nest(constructed(0), |w| single_termination_state(w, &state));
     }
-    let mut streams: Vec<Option<StreamId>> = items.iter().filter_map(stream_of).collect();
-    streams.dedup();
-    let named: Vec<StreamId> = {
-        let mut named: Vec<_> = streams.iter().copied().flatten().collect();
-        named.sort_unstable();
-        named.dedup();
-        named
-    };
-    let unnamed = streams.contains(&None);
-    if unnamed && !named.is_empty() {
-        return w.unsayable("an audit of streams with and without identifiers");
+    // Each stream once, in the order of their first parts.
+    let mut streams: Vec<Option<StreamId>> = Vec::new();
+    for stream in items.iter().filter_map(stream_of) {
+        if !streams.contains(&stream) {
+            streams.push(stream);
+        }
     }
-    if unnamed {
-        w.nest(constructed(1), |w| single_stream(w, constructed(0), items, None));
-    } else if !named.is_empty() {
-        w.nest(constructed(1), |w| {
-            w.list(constructed(1), &named, |w, id| {
+    match streams.as_slice() {
+        [] => {}
+        [None] => w.nest(constructed(1), |w| single_stream(w, constructed(0), items, None)),
+        streams if streams.contains(&None) => w.unsayable("an audit of streams with and without identifiers"),
+        streams => w.nest(constructed(1), |w| {
+            w.list(constructed(1), streams, |w, stream| {
                 w.nest(SEQUENCE, |w| {
-                    w.uint(primitive(0), *id);
-                    single_stream(w, constructed(1), items, Some(*id));
+                    w.uint_if(primitive(0), *stream);
+                    single_stream(w, constructed(1), items, *stream);
                 });
             });
-        });
+        }),
     }
 }
 
