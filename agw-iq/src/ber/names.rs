@@ -74,13 +74,18 @@ pub(super) fn package_number(name: &Name) -> Option<u16> {
     package::find(name.as_str()).map(|package| package.id).or_else(|| unnamed_number(name))
 }
 
-/// The names and numbers of the items of a package.
-fn items(package: &'static Package, item: Item) -> Box<dyn Iterator<Item = (&'static str, Option<u16>)>> {
+/// The name and number of an item of a package.
+fn find(
+    package: &'static Package,
+    item: Item,
+    wanted: impl Fn(&str, Option<u16>) -> bool,
+) -> Option<(&'static str, Option<u16>)> {
+    let wanted = |found: &(&'static str, Option<u16>)| wanted(found.0, found.1);
     match item {
-        Item::Property => Box::new(package.properties.iter().map(|found| (found.name, found.id))),
-        Item::Event => Box::new(package.events.iter().map(|found| (found.name, found.id))),
-        Item::Signal => Box::new(package.signals.iter().map(|found| (found.name, found.id))),
-        Item::Statistic => Box::new(package.statistics.iter().map(|found| (found.name, found.id))),
+        Item::Property => package.properties.iter().map(|found| (found.name, found.id)).find(wanted),
+        Item::Event => package.events.iter().map(|found| (found.name, found.id)).find(wanted),
+        Item::Signal => package.signals.iter().map(|found| (found.name, found.id)).find(wanted),
+        Item::Statistic => package.statistics.iter().map(|found| (found.name, found.id)).find(wanted),
     }
 }
 
@@ -88,8 +93,7 @@ fn items(package: &'static Package, item: Item) -> Box<dyn Iterator<Item = (&'st
 pub(super) fn pkgd_name(item: Item, octets: [u8; 4]) -> PkgdName {
     let [a, b, c, d] = octets;
     let (package, number) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-    let known =
-        package_of(package).and_then(|package| items(package, item).find(|(_, id)| *id == Some(number)));
+    let known = package_of(package).and_then(|package| find(package, item, |_, id| id == Some(number)));
     let item = match known {
         _ if number == ALL => "*".into(),
         Some((name, _)) => name.into(),
@@ -102,7 +106,7 @@ pub(super) fn pkgd_name(item: Item, octets: [u8; 4]) -> PkgdName {
 pub(super) fn pkgd_octets(item: Item, name: &PkgdName) -> Option<[u8; 4]> {
     let package = package_number(&name.package)?;
     let known = package::find(name.package.as_str())
-        .and_then(|package| items(package, item).find(|(known, _)| name.item == *known));
+        .and_then(|package| find(package, item, |known, _| name.item == *known));
     let number = match known {
         _ if name.item.is_all() => Some(ALL),
         Some((_, id)) => id,
@@ -175,12 +179,14 @@ mod tests {
         for package in registry::PACKAGES {
             let name = Name::new(package.name);
             assert_eq!(package_number(&name), Some(package.id));
-            for item in [Item::Property, Item::Event, Item::Signal, Item::Statistic] {
-                for (known, _) in items(package, item) {
-                    let name = PkgdName::new(package.name, known);
-                    let octets = pkgd_octets(item, &name).unwrap_or_else(|| panic!("{name} has no number"));
-                    assert_eq!(pkgd_name(item, octets), name);
-                }
+            let items = package.properties.iter().map(|found| (Item::Property, found.name));
+            let items = items.chain(package.events.iter().map(|found| (Item::Event, found.name)));
+            let items = items.chain(package.signals.iter().map(|found| (Item::Signal, found.name)));
+            let items = items.chain(package.statistics.iter().map(|found| (Item::Statistic, found.name)));
+            for (item, known) in items {
+                let name = PkgdName::new(package.name, known);
+                let octets = pkgd_octets(item, &name).unwrap_or_else(|| panic!("{name} has no number"));
+                assert_eq!(pkgd_name(item, octets), name);
             }
             let owners = package.events.iter().map(|event| [event.requested, event.observed]);
             for tables in owners.chain(package.signals.iter().map(|signal| [signal.parameters, &[]])) {

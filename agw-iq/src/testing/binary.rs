@@ -262,7 +262,7 @@ fn event_digit_map(map: &mut EventDigitMap) {
 
 /// A number without a name.
 fn unnamed(name: &Name) -> Name {
-    Name::new(format!("x{:04x}", seed(name) & 0xfff))
+    Name::new(format!("x7{:03x}", seed(name) & 0xfff))
 }
 
 fn package_of(name: &Name) -> Name {
