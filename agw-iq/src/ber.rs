@@ -41,6 +41,11 @@ const AUDIT_TOKENS: [DescriptorKind; 10] = [
     DescriptorKind::EventBuffer,
 ];
 
+/// The bit of a descriptor in `auditToken`, the first in the most significant place.
+fn audit_bit(kind: DescriptorKind) -> u32 {
+    AUDIT_TOKENS.iter().position(|token| *token == kind).map_or(0, |at| 1 << (31 - at))
+}
+
 /// Reads a message and keeps every transaction that can be read.
 ///
 /// # Errors

@@ -213,6 +213,8 @@ impl Parser<'_> {
         self.level = ErrorCode::SYNTAX_IN_ACTION;
         let properties = self.context_properties_if(fields.optional(1)?)?;
         let audit = fields.optional(2)?.map(|audit| self.context_audit(&audit)).transpose()?;
+        // An audit of nothing is none.
+        let audit = audit.filter(|audit| *audit != ContextAudit::default());
         let commands = fields.required(3, "commandRequests")?;
         let at = commands.at;
         let commands = commands.list(|command| {

@@ -156,14 +156,18 @@ impl Type {
                 Some(())
             }
             Type::Whole => whole(value).map(|number| w.uint(INTEGER, number)),
-            Type::Fraction => {
-                match fraction(value) {
-                    Some(number) => w.integer(INTEGER, (number * FRACTION).round() as i128),
-                    // As a number it would be another one.
-                    None => write_text(w, value.as_str()),
+            Type::Fraction => match fraction(value) {
+                Some(number) => {
+                    w.integer(INTEGER, (number * FRACTION).round() as i128);
+                    Some(())
                 }
-                Some(())
-            }
+                // As an INTEGER it would be another number.
+                None if is_number(value.as_str()) => {
+                    write_text(w, value.as_str());
+                    Some(())
+                }
+                None => None,
+            },
         };
         written.is_some()
     }
@@ -385,6 +389,10 @@ mod tests {
             assert_eq!(Type::Fraction.read(&written(Type::Fraction, &value)), value);
         }
         assert_eq!(Type::Whole.read(&written(Type::Whole, &Value::token("3.6"))), Value::token("4"));
+        // What is no such number keeps its octets or its text.
+        for octets in [&b"\x02\x09\x98"[..], b"\x16\x0a5000000000", b"\x16\x02-1"] {
+            assert_eq!(written(Type::Fraction, &Type::Fraction.read(octets)), octets);
+        }
     }
 
     #[test]

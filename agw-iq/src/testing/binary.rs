@@ -77,6 +77,9 @@ fn context_audit(audit: &mut ContextAudit) {
             audit.select = None;
         }
     }
+    if *audit == ContextAudit::default() {
+        audit.topology = true;
+    }
 }
 
 fn command(request: &mut CommandRequest) {

@@ -2,22 +2,28 @@
 
 use super::media::stream_mode;
 use super::*;
-use crate::ber::AUDIT_TOKENS;
+use crate::ber::{AUDIT_TOKENS, audit_bit};
 
 impl Parser<'_> {
     /// `AuditDescriptor`
     pub(super) fn audit(&mut self, element: &Tlv<'_>) -> Res<AuditDescriptor> {
         let mut fields = element.fields()?;
-        let bits = fields.optional(0)?.map(|token| token.bits()).transpose()?.unwrap_or_default();
-        let tokens = AUDIT_TOKENS.iter().enumerate().filter(|(index, _)| bits >> (31 - index) & 1 == 1);
-        let mut items: Vec<_> = tokens.map(|(_, kind)| AuditItem::Descriptor(*kind)).collect();
+        let mut bits = fields.optional(0)?.map(|token| token.bits()).transpose()?.unwrap_or_default();
+        let mut parts = Vec::new();
         if let Some(single) = fields.optional(1)? {
             single.each(|parameter| {
-                items.push(self.single(&parameter)?);
+                match self.single(&parameter)? {
+                    // No part named: the whole.
+                    AuditItem::Descriptor(kind) => bits |= audit_bit(kind),
+                    part => parts.push(part),
+                }
                 Ok(())
             })?;
         }
         fields.end()?;
+        let wanted = AUDIT_TOKENS.into_iter().filter(|kind| bits & audit_bit(*kind) != 0);
+        let mut items: Vec<_> = wanted.map(AuditItem::Descriptor).collect();
+        items.append(&mut parts);
         Ok(AuditDescriptor { items })
     }
 

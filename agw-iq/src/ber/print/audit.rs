@@ -1,7 +1,7 @@
 //! Audit descriptors and the audit of context properties.
 
 use super::*;
-use crate::ber::AUDIT_TOKENS;
+use crate::ber::audit_bit;
 
 impl Printer<'_> {
     /// `AuditDescriptor`: whole descriptors are bits, parts of them a list.
@@ -10,10 +10,7 @@ impl Printer<'_> {
         let mut single = Vec::new();
         for item in &audit.items {
             match item {
-                AuditItem::Descriptor(kind) => {
-                    let at = AUDIT_TOKENS.iter().position(|token| token == kind);
-                    bits |= at.map_or(0, |at| 1_u32 << (31 - at));
-                }
+                AuditItem::Descriptor(kind) => bits |= audit_bit(*kind),
                 part => single.push(part),
             }
         }
