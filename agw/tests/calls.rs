@@ -42,6 +42,40 @@ fn a_call_over_udp_carries_media_both_ways_and_returns_statistics() {
 }
 
 #[test]
+fn rates_and_filters_are_shown_and_what_is_too_fast_is_counted() {
+    let gateway = Gateway::start(&[]);
+    let (access, core) = (media_end(), media_end());
+    let mut controller = gateway.controller();
+    let reply = controller.add_plain_call(access.local_addr().unwrap(), core.local_addr().unwrap());
+    let (at, context) = (given(&reply), context_of(&reply));
+    // Of 200 octets a packet, ten at once and one an hour.
+    let changed = controller.transact(&format!(
+        "Context = {context} {{ Modify = ip/1/access/* {{ Media {{ Stream = 1 {{ LocalControl {{ tman/pol = ON,          tman/sdr = 1, tman/mbs = 2000, ds/tb = Copy, gm/saf = ON, gm/spf = ON, gm/sam = [\"127.0.0.0/8\", \"::1\"] }} }} }} }} }}"
+    ));
+    assert!(!changed.contains("Error"), "{changed}");
+    for sequence in 0..30 {
+        access.send_to(&rtp(sequence, &[0xd5; 160]), at[0]).unwrap();
+    }
+    for _ in 0..10 {
+        received(&core);
+    }
+    let policed = || gateway.metric("agw_packets_dropped_total", &["leg=\"access\"", "reason=\"policed\""]);
+    eventually("the rest is counted", || (policed() == 20.0).then_some(()));
+    let shown = gateway.ask(&["context", &context.to_string()]);
+    let stream = &shown["terminations"][0]["streams"][0];
+    assert_eq!(stream["rates"]["sustained"], 1);
+    assert_eq!((&stream["rates"]["burst"], &stream["rates"]["rtcp"]), (&2000.into(), &208.into()));
+    assert_eq!(stream["sources"], "addresses 127.0.0.0/8, ::1; ports of the peer");
+    assert_eq!(stream["dscp_copied"], true);
+    let counters = &stream["counters"];
+    assert_eq!((&counters["policed"], &counters["discarded"]), (&20.into(), &20.into()));
+    let other = &shown["terminations"][1]["streams"][0];
+    assert!(other.get("rates").is_none() && other.get("sources").is_none(), "{other}");
+    let ended = controller.transact(&format!("Context = {context} {{ Subtract = * }}"));
+    assert!(ended.contains("gm/dp = 20"), "{ended}");
+}
+
+#[test]
 fn a_call_over_tcp_with_short_tokens_is_answered_in_kind() {
     let gateway = Gateway::start(&[]);
     let (access, core) = (media_end(), media_end());

@@ -275,6 +275,20 @@ mod tests {
     }
 
     #[test]
+    fn an_allowance_is_said_rate_by_rate() {
+        let rates = Rates {
+            sustained: Some(10_000),
+            burst: Some(1_500),
+            peak: Some(20_000),
+            tolerance: Some(500_000),
+            rtcp: 500,
+        };
+        let words =
+            "10000 octets/s and 1500 at once; at most 20000 octets/s, 50.0 ms early; RTCP 500 octets/s";
+        assert_eq!(allowance(&rates), words);
+    }
+
+    #[test]
     fn a_span_is_said_in_two_units() {
         assert_eq!(span(7), "7 s");
         assert_eq!(span(65), "1 min 5 s");
