@@ -566,6 +566,27 @@ fn set_option(
     checked(unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), len) }).map(|_| ())
 }
 
+/// What is sent through an SCTP socket goes in order on stream 0 under this payload protocol identifier (RFC 6458 section 8.1.31), and
+/// at once (SCTP_NODELAY).
+///
+/// # Errors
+/// What the system says.
+pub fn sctp_send_as(socket: &impl AsFd, payload_protocol: u32) -> io::Result<()> {
+    set_option(socket, libc::IPPROTO_SCTP, libc::SCTP_NODELAY, 1)?;
+    let info = libc::sctp_sndinfo {
+        snd_sid: 0,
+        snd_flags: 0,
+        // The kernel passes it on as it stands, and the network wants the highest octet first.
+        snd_ppid: payload_protocol.to_be(),
+        snd_context: 0,
+        snd_assoc_id: 0,
+    };
+    let (fd, len) = (socket.as_fd().as_raw_fd(), socklen_of::<libc::sctp_sndinfo>());
+    let (level, name) = (libc::IPPROTO_SCTP, libc::SCTP_DEFAULT_SNDINFO);
+    // SAFETY: a structure of this type and length is read from a live local.
+    checked(unsafe { libc::setsockopt(fd, level, name, (&raw const info).cast(), len) }).map(|_| ())
+}
+
 /// Asks for [`Received::overflows`] (SO_RXQ_OVFL).
 ///
 /// # Errors

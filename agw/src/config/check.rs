@@ -1,4 +1,4 @@
-//! Whether a configuration makes sense, on any machine. Every rule looks at the whole and adds what it finds, so that one run of
+//! Whether a configuration makes sense, on any machine that has the files it names. Every rule looks at the whole and adds what it finds, so that one run of
 //! `agw check` shows everything. What depends on this host (buffers, limits, kernel ranges) is asked by `doctor`.
 
 mod iq;
@@ -157,7 +157,13 @@ fn taken_ports(config: &Config, name: &str, realm: &Realm, found: &mut Vec<Probl
             found.push(Problem::error(&key, what));
         }
     }
-    for (what, listen) in [("iq.text", config.iq.text), ("iq.binary", config.iq.binary)] {
+    let iq = &config.iq;
+    for (what, listen) in [
+        ("iq.text", iq.text),
+        ("iq.binary", iq.binary),
+        ("iq.tls.text", iq.tls.text),
+        ("iq.tls.binary", iq.tls.binary),
+    ] {
         let Some(listen) = listen.0 else { continue };
         let shared = realm.addresses.iter().any(|&a| a == listen.ip() || listen.ip().is_unspecified());
         if shared && realm.ports.contains(listen.port()) {

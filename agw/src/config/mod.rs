@@ -10,7 +10,7 @@ pub mod values;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use values::{Bytes, ControllerAddress, Listen, Ports};
+use values::{Bytes, ControllerAddress, Listen, Ports, Scheme};
 
 /// The default configuration as the user reads it.
 pub const DEFAULT_TOML: &str = include_str!("../default.toml");
@@ -169,6 +169,18 @@ pub struct IqTls {
     pub key: String,
     /// Whom controllers' certificates must chain to.
     pub ca: String,
+    /// Where controllers connect for the text encoding.
+    pub text: Listen,
+    /// Where controllers connect for the binary encoding.
+    pub binary: Listen,
+}
+
+impl Iq {
+    /// Whether anything runs under TLS.
+    pub fn uses_tls(&self) -> bool {
+        let to = self.controllers.iter().any(|controller| controller.scheme == Scheme::Tls);
+        to || self.tls.text.0.is_some() || self.tls.binary.0.is_some()
+    }
 }
 
 /// The side of the gateway a realm faces.

@@ -24,7 +24,7 @@ macro_rules! as_text {
 }
 
 /// An address to listen on; the empty string is "do not listen".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Listen(pub Option<SocketAddr>);
 

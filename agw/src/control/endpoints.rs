@@ -1,4 +1,5 @@
-//! Where Iq is listened for: UDP and TCP on one address for each form of messages, text and binary (H.248.1 Annex D). All sockets are asked
+//! Where Iq is listened for: UDP and TCP on one address for each form of messages, text and binary (H.248.1 Annex D), and TLS on an
+//! address of its own for each. All sockets are asked
 //! in turn, so that a flood on one does not keep the others waiting.
 
 use super::outbox::Outbox;
@@ -22,6 +23,8 @@ const RECEIVE_BYTES: usize = 4 << 20;
 pub(super) struct Door {
     /// Text or binary.
     pub(super) form: Form,
+    /// Only under TLS.
+    pub(super) tls: bool,
 }
 
 /// The addresses that are bound.
@@ -31,6 +34,10 @@ pub struct Addresses {
     pub text: Option<SocketAddr>,
     /// UDP and TCP of the binary encoding.
     pub binary: Option<SocketAddr>,
+    /// TLS of the text encoding.
+    pub tls_text: Option<SocketAddr>,
+    /// TLS of the binary encoding.
+    pub tls_binary: Option<SocketAddr>,
 }
 
 impl Addresses {
@@ -44,7 +51,12 @@ impl Addresses {
 
     /// All of them with their keys in the configuration.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
-        let all = [("text", self.text), ("binary", self.binary)];
+        let all = [
+            ("text", self.text),
+            ("binary", self.binary),
+            ("tls.text", self.tls_text),
+            ("tls.binary", self.tls_binary),
+        ];
         all.into_iter().filter_map(|(name, address)| Some((name, address?)))
     }
 }
@@ -80,10 +92,24 @@ impl Bound {
             let because = |e| Failure::because(format!("iq.{key} = \"{address}\""), e);
             let (udp, tcp, at) = both(address).map_err(because)?;
             bound.datagrams.push((form, udp));
-            bound.listeners.push((Door { form }, tcp));
+            bound.listeners.push((Door { form, tls: false }, tcp));
             match form {
                 Form::Text => bound.addresses.text = Some(at),
                 Form::Binary => bound.addresses.binary = Some(at),
+            }
+        }
+        for (key, form, listen) in
+            [("text", Form::Text, iq.tls.text), ("binary", Form::Binary, iq.tls.binary)]
+        {
+            let Some(address) = listen.0 else { continue };
+            let because = |e| Failure::because(format!("iq.tls.{key} = \"{address}\""), e);
+            let tcp = TcpListener::bind(address).map_err(because)?;
+            tcp.set_nonblocking(true).map_err(because)?;
+            let at = tcp.local_addr().map_err(because)?;
+            bound.listeners.push((Door { form, tls: true }, tcp));
+            match form {
+                Form::Text => bound.addresses.tls_text = Some(at),
+                Form::Binary => bound.addresses.tls_binary = Some(at),
             }
         }
         Ok(bound)

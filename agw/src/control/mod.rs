@@ -10,6 +10,7 @@ mod notify;
 mod outbox;
 mod reads;
 mod reload;
+mod sctp;
 mod setup;
 mod traces;
 
@@ -28,7 +29,7 @@ use agw_core::io::epoll::EpollPorts;
 use agw_iq::counters::Counters;
 use agw_iq::transport::{Link, Now, Transmit};
 use agw_iq::{Farewell, MediaGateway};
-use connections::{Connections, Happening};
+use connections::{Connections, Happening, Stream};
 use endpoints::{Door, Endpoints};
 use notify::Systemd;
 use reads::Reads;
@@ -84,6 +85,7 @@ pub(crate) struct Control {
     buffer: Zeroizing<Vec<u8>>,
     began: Instant,
     ignored: Ignored,
+    handshakes: Handshakes,
     traces: Traces,
     reads: Reads,
     systemd: Systemd,
@@ -242,10 +244,16 @@ impl Control {
     /// Somebody has connected.
     fn accepted(&mut self, door: Door, stream: tokio::net::TcpStream, from: SocketAddr) {
         let id = self.connections.next_id();
-        if self.iq.handle_accepted(Link::Tcp(id), door.form, from) {
-            self.connections.run(id, stream);
-        } else {
+        let link = if door.tls { Link::Tls(id) } else { Link::Tcp(id) };
+        if !self.iq.handle_accepted(link, door.form, from) {
             tracing::warn!(%from, "a connection to Iq was refused");
+        } else if !door.tls {
+            self.connections.run(id, Stream::Tcp(stream));
+        } else if !self.connections.secure(id, stream, from) {
+            self.handshakes.refused += 1;
+            tracing::warn!(%from, "too many handshakes of TLS on Iq at a time: a connection was refused");
+            let now = self.clock();
+            self.iq.handle_connection_lost(now, id);
         }
     }
 
@@ -259,6 +267,22 @@ impl Control {
             Happening::OpenFailed(to, error) => {
                 tracing::warn!(%to, %error, "a controller could not be reached");
                 self.iq.handle_connect_failed(now, to);
+            }
+            Happening::Secured(id, stream) => {
+                if self.connections.shaken(id) {
+                    self.handshakes.done += 1;
+                    self.connections.run(id, stream);
+                }
+            }
+            Happening::NotSecured(id, from, error) => {
+                if self.connections.shaken(id) {
+                    self.handshakes.failed += 1;
+                    tracing::warn!(%from, %error, "TLS on Iq: a controller could not be taken");
+                    self.iq.handle_connection_lost(now, id);
+                }
+            }
+            Happening::Message(id, message) => {
+                self.iq.handle_sctp_message(now, id, &message, &mut self.controller);
             }
             Happening::Bytes(id, bytes) => {
                 self.iq.handle_tcp_bytes(now, id, &bytes, &mut self.controller);
@@ -385,6 +409,14 @@ async fn network(endpoints: &Endpoints, happenings: &mut mpsc::Receiver<Happenin
         Some(happening) = happenings.recv() => Ok(Wake::Connection(happening)),
         (door, accepted) = endpoints.accepted() => Ok(Wake::Accepted(door, accepted)),
     }
+}
+
+/// What came of the handshakes of those who connected to us under TLS.
+#[derive(Debug, Default)]
+struct Handshakes {
+    done: u64,
+    failed: u64,
+    refused: u64,
 }
 
 /// What was not listened to, as far as the log has been told.

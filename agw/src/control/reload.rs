@@ -2,8 +2,9 @@
 //! file with a mistake changes nothing.
 
 use super::Control;
+use super::setup::identity;
 use crate::config::Config;
-use crate::config::load::load;
+use crate::config::load::{Problem, load};
 use std::sync::PoisonError;
 use toml::Value;
 
@@ -24,7 +25,15 @@ impl Control {
     fn adopt(&mut self, new: &Config) {
         let mut running = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = differences(&running, new);
+        let before = running.iq.tls.clone();
         take_reloadable(&mut running, new);
+        match identity(&running.iq) {
+            Ok(identity) => self.connections.set_identity(identity),
+            Err(Problem { key, what, .. }) => {
+                running.iq.tls = before;
+                tracing::error!(key, what, "the certificates of Iq were not reloaded: the old ones stay");
+            }
+        }
         let waiting = differences(&running, new);
         if let Some(logs) = &self.logs {
             logs.set_level(running.log.level);
@@ -45,6 +54,9 @@ fn take_reloadable(running: &mut Config, new: &Config) {
     running.log.level = new.log.level;
     running.limits.memory = new.limits.memory;
     running.limits.rates = new.limits.rates.clone();
+    running.iq.tls.certificate.clone_from(&new.iq.tls.certificate);
+    running.iq.tls.key.clone_from(&new.iq.tls.key);
+    running.iq.tls.ca.clone_from(&new.iq.tls.ca);
 }
 
 /// The keys in which two configurations differ.
@@ -108,6 +120,9 @@ mod tests {
         new.log.level = crate::config::Level::Debug;
         new.limits.memory.0 = 1;
         new.limits.rates.iq_messages_per_second += 1;
+        new.iq.tls.certificate = "c".to_owned();
+        new.iq.tls.key = "k".to_owned();
+        new.iq.tls.ca = "a".to_owned();
         let mut running = Config::default();
         let mut changed = differences(&running, &new);
         take_reloadable(&mut running, &new);

@@ -4,17 +4,18 @@ use super::connections::Connections;
 use super::endpoints::{Addresses, Bound};
 use super::notify::Systemd;
 use super::traces::Traces;
-use super::{Control, End, Ignored, MAX_DATAGRAM_BYTES};
+use super::{Control, End, Handshakes, Ignored, MAX_DATAGRAM_BYTES};
 use crate::admin::ask::{Asker, Question, channel};
 use crate::admin::routes::AdminPages;
-use crate::config::load::Source;
+use crate::config::load::{Problem, Source};
 use crate::config::values::{Encoding, Scheme};
-use crate::config::{Config, DscpRadix, Protection, TextEncoding};
+use crate::config::{Config, DscpRadix, Iq, Protection, TextEncoding};
 use crate::engine::{self, Engine};
 use crate::failure::Failure;
 use crate::logging::Logs;
 use crate::runtime::WorkerWatch;
 use crate::shared::Health;
+use crate::tls::Identity;
 use agw_core::model::RealmName;
 use agw_iq::ast::{Mid, Name, Profile};
 use agw_iq::config::{Controller, ControllerTransport, IqConfig};
@@ -46,6 +47,7 @@ pub struct Gateway {
     pub config: Arc<Mutex<Config>>,
     engine: Engine,
     bound: Bound,
+    identity: Option<Identity>,
     questions: mpsc::Receiver<Question>,
 }
 
@@ -59,6 +61,8 @@ pub fn build(config: Config, pin: bool) -> Result<Gateway, Failure> {
     let Some(iq) = primary(&config, &addresses) else {
         return Err(Failure::Failed("iq: nowhere to listen".to_owned()));
     };
+    let identity = identity(&config.iq)
+        .map_err(|problem| Failure::Failed(format!("{}: {}", problem.key, problem.what)))?;
     let engine = engine::start(&config, pin)?;
     let (asker, questions) = channel();
     Ok(Gateway {
@@ -70,8 +74,14 @@ pub fn build(config: Config, pin: bool) -> Result<Gateway, Failure> {
         config: Arc::new(Mutex::new(config)),
         engine,
         bound,
+        identity,
         questions,
     })
+}
+
+/// What is shown under TLS, where that is used.
+pub(super) fn identity(iq: &Iq) -> Result<Option<Identity>, Problem> {
+    iq.uses_tls().then(|| Identity::load(&iq.tls)).transpose()
 }
 
 /// The address that the preferred controller's encoding listens on, else any.
@@ -111,7 +121,7 @@ impl Gateway {
         let config = self.config.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let began = Instant::now();
         let because = |e: std::io::Error| Failure::because("Iq", e);
-        let (connections, happenings) = Connections::new(self.iq.ip());
+        let (connections, happenings) = Connections::new(self.iq.ip(), self.identity);
         let mut iq = MediaGateway::new(iq_config(&config, self.iq), Duration::ZERO, seed());
         iq.set_wall_clock(Duration::ZERO, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         let systemd = Systemd::new(process.is_some());
@@ -134,6 +144,7 @@ impl Gateway {
             buffer: Zeroizing::new(vec![0; MAX_DATAGRAM_BYTES]),
             began,
             ignored: Ignored::default(),
+            handshakes: Handshakes::default(),
             traces: Traces::default(),
             reads: super::reads::Reads::default(),
             systemd,

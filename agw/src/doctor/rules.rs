@@ -2,7 +2,7 @@
 
 use super::{Finding, Host};
 use crate::config::check::keys_are_exposed;
-use crate::config::values::Ports;
+use crate::config::values::{Ports, Scheme};
 use crate::config::{Config, Protection};
 use crate::engine::{OTHER_DESCRIPTORS, PORTS_PER_CALL};
 use std::io;
@@ -29,7 +29,7 @@ pub fn examine(config: &Config, host: &dyn Host) -> Vec<Finding> {
     found.extend(conntrack(host));
     found.extend(governor(host));
     found.extend(huge_pages(host));
-    found.push(sctp(host));
+    found.push(sctp(config, host));
     found.push(iq_protection(config));
     found
 }
@@ -200,6 +200,10 @@ fn listeners(config: &Config, host: &dyn Host) -> Vec<Finding> {
         ask(key, address, "UDP", host.bind_udp(address));
         ask(key, address, "TCP", host.bind_tcp(address));
     }
+    for (key, listen) in [("iq.tls.text", config.iq.tls.text), ("iq.tls.binary", config.iq.tls.binary)] {
+        let Some(address) = listen.0 else { continue };
+        ask(key, address, "TCP", host.bind_tcp(address));
+    }
     if let Some(admin) = config.admin.listen.0 {
         ask("admin.listen", admin, "TCP", host.bind_tcp(admin));
     }
@@ -278,11 +282,15 @@ fn huge_pages(host: &dyn Host) -> Option<Finding> {
     })
 }
 
-fn sctp(host: &dyn Host) -> Finding {
-    if host.has_sctp() {
-        Finding::good("the kernel has SCTP (this version does not use it)")
-    } else {
-        Finding::good("the kernel has no SCTP, and this version does not need it")
+fn sctp(config: &Config, host: &dyn Host) -> Finding {
+    let wanted = config.iq.controllers.iter().any(|c| c.scheme == Scheme::Sctp);
+    match (host.has_sctp(), wanted) {
+        (true, _) => Finding::good("the kernel has SCTP"),
+        (false, false) => Finding::good("the kernel has no SCTP, and no controller is reached over it"),
+        (false, true) => Finding::bad(
+            "the kernel has no SCTP, but a controller is reached over it",
+            "modprobe sctp (and sctp in /etc/modules-load.d/agw.conf), or tcp: or tls: in iq.controllers",
+        ),
     }
 }
 

@@ -4,6 +4,8 @@ use super::super::load::Problem;
 use super::super::values::{ControllerAddress, Encoding, Listen, Scheme};
 use super::super::{Config, Iq, Protection};
 use super::MAX_CONTROLLERS;
+use crate::doctor::{Host, Machine};
+use crate::tls::Identity;
 
 /// Whether SDES keys must be refused because nothing keeps them secret on the way here (IQ-3).
 pub fn keys_are_exposed(config: &Config) -> bool {
@@ -67,16 +69,27 @@ fn protection(config: &Config, found: &mut Vec<Problem>) {
         };
         found.push(Problem::warning("iq.protected_by", what));
     }
-    if iq.protected_by == Protection::Tls {
-        found.push(Problem::error("iq.protected_by", "\"tls\" is not in this version: use \"ipsec\""));
+    if iq.protected_by == Protection::Tls && !iq.uses_tls() {
+        let what = "\"tls\", but nothing runs under TLS: give iq.tls.text or iq.tls.binary an address, or list a tls: controller";
+        found.push(Problem::error("iq.protected_by", what));
+    }
+    let tls = [&iq.tls.certificate, &iq.tls.key, &iq.tls.ca];
+    if (iq.uses_tls() || tls.iter().any(|file| !file.is_empty()))
+        && let Err(problem) = Identity::load(&iq.tls)
+    {
+        found.push(problem);
     }
 }
 
 /// Whether a controller can be reached from where we listen: datagrams leave from there, and connections from its address.
 fn one_controller(iq: &Iq, controller: &ControllerAddress, key: &str, found: &mut Vec<Problem>) {
     let mut wrong = |what: String| found.push(Problem::error(key, what));
-    if matches!(controller.scheme, Scheme::Tls | Scheme::Sctp) {
-        wrong(format!("{controller}: this version has udp: and tcp: only"));
+    let remote = !controller.address.ip().is_loopback();
+    if iq.protected_by == Protection::Tls && controller.scheme != Scheme::Tls && remote {
+        wrong(format!("{controller} has no TLS, and iq.protected_by is \"tls\": it would not be obeyed"));
+    }
+    if controller.scheme == Scheme::Sctp && !Machine.has_sctp() {
+        wrong(format!("{controller}: this kernel has no SCTP: modprobe sctp, or reach it over tcp: or tls:"));
     }
     let binary = controller.encoding == Some(Encoding::Ber);
     let (own, other, listen) =
@@ -91,7 +104,7 @@ fn one_controller(iq: &Iq, controller: &ControllerAddress, key: &str, found: &mu
             None => return,
         },
     };
-    if listen.ip().is_loopback() && !controller.address.ip().is_loopback() {
+    if listen.ip().is_loopback() && remote {
         wrong(format!("{controller} cannot be reached from {own} = \"{listen}\", which is loopback"));
     }
     if listen.is_ipv4() != controller.address.is_ipv4() {
@@ -112,6 +125,7 @@ fn is_profile(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::super::load::{Severity, load_text};
+    use super::*;
 
     fn errors(set: &[&str]) -> Vec<String> {
         let set: Vec<String> = set.iter().map(|&s| s.to_owned()).collect();
@@ -126,7 +140,15 @@ mod tests {
             (&["iq.text=\"\"", "iq.binary=\"\""][..], "iq.text: nothing would listen"),
             (&["iq.binary=127.0.0.1:2944"], "iq.binary: is the address of iq.text"),
             (&["iq.protected_by=tls"], "iq.protected_by: "),
-            (&["iq.controllers=[\"sctp:127.0.0.1:2944\"]"], "iq.controllers[0]: sctp:"),
+            (&["iq.controllers=[\"tls:127.0.0.1:2944\"]"], "iq.tls.certificate: is empty"),
+            (
+                &["iq.tls.ca=/nowhere/ca.pem", "iq.tls.certificate=/nowhere/c.pem"],
+                "iq.tls.certificate: /nowhere/c.pem cannot be read",
+            ),
+            (
+                &["iq.protected_by=tls", "iq.text=10.0.0.1:2944", "iq.controllers=[\"tcp:10.0.0.2:2944\"]"],
+                "iq.controllers[0]: tcp:10.0.0.2:2944 has no TLS",
+            ),
             (
                 &["iq.binary=\"\"", "iq.controllers=[\"udp:127.0.0.1:2945?encoding=ber\"]"],
                 "iq.controllers[0]: udp:127.0.0.1:2945?encoding=ber needs iq.binary",
@@ -139,6 +161,13 @@ mod tests {
             let errors = errors(set);
             assert!(errors.iter().any(|e| e.starts_with(wanted)), "{set:?}: {errors:?}");
         }
+    }
+
+    #[test]
+    fn a_controller_over_sctp_needs_a_kernel_that_has_it() {
+        let errors = errors(&["iq.controllers=[\"sctp:127.0.0.1:2944\"]"]);
+        assert_eq!(errors.is_empty(), Machine.has_sctp(), "{errors:?}");
+        assert!(errors.iter().all(|e| e.contains("this kernel has no SCTP")), "{errors:?}");
     }
 
     #[test]
