@@ -5,6 +5,7 @@
 //! the timers with the gateway and none of its state. Like everything here it does no I/O: feed it with `handle_`, drain it with `poll_`.
 
 use crate::ast::*;
+use crate::ber::Naming;
 use crate::encoding::Encoding;
 use crate::errors::ErrorCode;
 use crate::random::Random;
@@ -33,6 +34,8 @@ pub struct ClientConfig {
     pub version: u8,
     /// How it writes, and what it reads.
     pub encoding: Encoding,
+    /// How terminations are named in binary messages.
+    pub naming: Naming,
     /// Repetition over UDP.
     pub retransmission: RetransmissionLimits,
     /// Acknowledges replies along with later requests, so that the gateway can free them.
@@ -47,6 +50,7 @@ impl ClientConfig {
             mid,
             version: 2,
             encoding: Encoding::Text(Style::Compact),
+            naming: Naming::default(),
             retransmission: RetransmissionLimits::default(),
             acknowledge: true,
         }
@@ -105,7 +109,8 @@ impl Client {
         }
     }
 
-    /// Sends a request; the number under which its reply will come. `None` when it is longer than the transport can carry.
+    /// Sends a request; the number under which its reply will come. `None` when the encoding has no form for it, or the transport cannot
+    /// carry it.
     pub fn request(&mut self, now: Now, actions: Vec<ActionRequest>) -> Option<TransactionId> {
         let id = self.requests.take_id();
         let mut transactions = Vec::with_capacity(2);
@@ -192,7 +197,7 @@ impl Client {
     }
 
     fn handle_message(&mut self, now: Now, bytes: &[u8]) {
-        let parsed = match self.config.encoding.form().parse(bytes) {
+        let parsed = match self.config.encoding.form().parse(bytes, &self.config.naming) {
             Ok(parsed) => parsed,
             Err(error) => {
                 self.events.push_back(ClientEvent::Unreadable(ErrorDescriptor::from(&error.error)));
@@ -314,7 +319,10 @@ impl Client {
     fn framed(&self, body: Body) -> Option<Transmit> {
         let mid = self.config.mid.clone();
         let message = Message { auth: None, version: self.config.version, mid, body };
-        Transmit::framed(self.config.gateway, &self.config.encoding.print(&message)?)
+        Transmit::framed(
+            self.config.gateway,
+            &self.config.encoding.print(&message, &self.config.naming).ok()?,
+        )
     }
 }
 

@@ -109,6 +109,8 @@ pub struct Counters {
     pub hanging_released: u64,
     /// Associations lost.
     pub associations_lost: u64,
+    /// Messages that the encoding of their peer has no form for.
+    pub unwritable: u64,
     /// Replies too long for their transport (error 533).
     pub too_long: u64,
     /// Connections closed because they were strangers', too many or not made of TPKT packets.

@@ -5,8 +5,10 @@
 //! configuration says, so the encoding of a control association follows its controller.
 
 use crate::ast::Message;
+use crate::ber::{self, Naming, PrintError};
+use crate::codec::Parsed;
 use crate::errors::MessageError;
-use crate::text::{self, Parsed, Style};
+use crate::text::{self, Style};
 use crate::transport::MessageBytes;
 
 /// What a socket or a connection carries.
@@ -35,15 +37,35 @@ pub enum Encoding {
     /// Text, in long or short tokens.
     Text(Style),
     /// ASN.1 in BER.
-    Ber,
+    Ber {
+        /// The length of TerminationIDs, where the peer has shown its own.
+        id_octets: Option<u8>,
+    },
 }
 
 impl Encoding {
+    /// BER for a peer that has shown nothing yet.
+    pub const BER: Self = Self::Ber { id_octets: None };
+
     /// What carries it.
     pub const fn form(self) -> Form {
         match self {
             Self::Text(_) => Form::Text,
-            Self::Ber => Form::Binary,
+            Self::Ber { .. } => Form::Binary,
+        }
+    }
+
+    /// Writes a message.
+    ///
+    /// # Errors
+    /// Annex A has no place for something in it.
+    pub fn print(self, message: &Message, naming: &Naming) -> Result<MessageBytes, PrintError> {
+        match self {
+            Self::Text(style) => Ok(MessageBytes::from(text::print(message, style))),
+            Self::Ber { id_octets } => {
+                let naming = naming.clone().with_id_octets(id_octets);
+                ber::print(message, &naming).map(MessageBytes::from)
+            }
         }
     }
 }
@@ -53,29 +75,10 @@ impl Form {
     ///
     /// # Errors
     /// The message cannot be read as a whole.
-    pub fn parse(self, message: &[u8]) -> Result<Parsed, MessageError> {
+    pub fn parse(self, message: &[u8], naming: &Naming) -> Result<Parsed, MessageError> {
         match self {
             Self::Text => text::parse(message),
-            Self::Binary => Err(MessageError { error: no_binary(), version: None, mid: None }),
-        }
-    }
-}
-
-fn no_binary() -> crate::errors::SyntaxError {
-    let code = crate::errors::ErrorCode::NOT_IMPLEMENTED;
-    crate::errors::SyntaxError {
-        code,
-        place: crate::errors::Place::Octet(0),
-        what: "the binary encoding".into(),
-    }
-}
-
-impl Encoding {
-    /// Writes a message; `None` when the encoding has no place for it.
-    pub fn print(self, message: &Message) -> Option<MessageBytes> {
-        match self {
-            Self::Text(style) => Some(MessageBytes::from(text::print(message, style))),
-            Self::Ber => None,
+            Self::Binary => ber::parse(message, naming),
         }
     }
 }

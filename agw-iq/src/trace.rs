@@ -1,5 +1,6 @@
 //! The last messages, for `agw iq trace`: as text, keys blanked before they are kept (SRTP-12), and only while somebody looks.
 
+use crate::ber::Naming;
 use crate::encoding::Form;
 use crate::secret::redact;
 use crate::text::{self, Style};
@@ -31,32 +32,19 @@ pub struct TraceEntry {
     pub text: String,
 }
 
-/// A message for people: text as it stands, a binary one written as text; keys blanked.
-fn shown(form: Form, message: &[u8]) -> String {
-    match form {
-        // A lossy copy of the text would outlive its key; the blanked one is what is made first.
-        Form::Text => match std::str::from_utf8(message) {
-            Ok(text) => redact(text),
-            Err(_) => format!("[{} octets that are not text]", message.len()),
-        },
-        Form::Binary => match form.parse(message) {
-            Ok(parsed) => {
-                let mut text = redact(&text::print(&parsed.message, Style::Pretty));
-                parsed.errors.iter().for_each(|error| text.push_str(&format!("; unreadable: {error}\n")));
-                text
-            }
-            Err(error) => format!("[{} octets that cannot be read: {error}]", message.len()),
-        },
-    }
-}
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Trace {
     enabled: bool,
+    naming: Naming,
     kept: VecDeque<TraceEntry>,
 }
 
 impl Trace {
+    /// Nothing kept, and nothing will be. The naming is for binary messages.
+    pub(crate) fn new(naming: Naming) -> Self {
+        Self { enabled: false, naming, kept: VecDeque::new() }
+    }
+
     pub(crate) fn record(
         &mut self,
         at: Now,
@@ -71,7 +59,26 @@ impl Trace {
         if self.kept.len() == MAX_TRACED_MESSAGES {
             self.kept.pop_front();
         }
-        self.kept.push_back(TraceEntry { at, direction, peer, text: shown(form, message) });
+        self.kept.push_back(TraceEntry { at, direction, peer, text: self.shown(form, message) });
+    }
+
+    /// A message for people: text as it stands, a binary one written as text; keys blanked.
+    fn shown(&self, form: Form, message: &[u8]) -> String {
+        match form {
+            // A lossy copy of the text would outlive its key; the blanked one is what is made first.
+            Form::Text => match std::str::from_utf8(message) {
+                Ok(text) => redact(text),
+                Err(_) => format!("[{} octets that are not text]", message.len()),
+            },
+            Form::Binary => match form.parse(message, &self.naming) {
+                Ok(parsed) => {
+                    let mut text = redact(&text::print(&parsed.message, Style::Pretty));
+                    parsed.errors.iter().for_each(|error| text.push_str(&format!("; unreadable: {error}\n")));
+                    text
+                }
+                Err(error) => format!("[{} octets that cannot be read: {error}]", message.len()),
+            },
+        }
     }
 
     pub(crate) fn take(&mut self) -> Option<TraceEntry> {

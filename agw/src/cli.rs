@@ -2,6 +2,8 @@
 
 use crate::config::Format;
 use crate::config::load::Source;
+use crate::config::values::Encoding;
+use agw_iq::Form;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -108,9 +110,23 @@ pub enum Iq {
 pub struct Send {
     /// A whole message (MEGACO/2 ...), a transaction, or actions (Context = ...); - reads from the standard input.
     pub file: PathBuf,
-    /// Where the gateway's Iq listens.
-    #[arg(long, default_value = "127.0.0.1:2944", value_name = "HOST:PORT")]
-    pub to: SocketAddr,
+    /// Where the gateway's Iq listens [default: 127.0.0.1:2944, with --encoding ber 127.0.0.1:2945].
+    #[arg(long, value_name = "HOST:PORT")]
+    pub to: Option<SocketAddr>,
+    /// How it is sent; the reply is printed as text whatever it came in.
+    #[arg(long, value_enum, default_value_t = Encoding::Pretty)]
+    pub encoding: Encoding,
+    /// The gateway's realms in alphabetical order, which BER numbers.
+    #[arg(long, value_delimiter = ',', default_value = "access,core", value_name = "NAMES")]
+    pub realms: Vec<String>,
+}
+
+impl Send {
+    /// Where to send.
+    pub fn address(&self) -> SocketAddr {
+        let form = if self.encoding == Encoding::Ber { Form::Binary } else { Form::Text };
+        self.to.unwrap_or_else(|| ([127, 0, 0, 1], form.port()).into())
+    }
 }
 
 /// `agw iq trace`.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Gateway, context_of, eventually, given, media_end, plain_call, received, rtp, tpkt};
+use common::{Gateway, context_of, eventually, given, media_end, plain_call, received, rtp, tpkt_text};
 use std::net::{SocketAddr, TcpStream};
 
 /// Sends packets both ways and sees them come out byte for byte.
@@ -82,7 +82,7 @@ fn a_call_over_tcp_with_short_tokens_is_answered_in_kind() {
     let mut stream = TcpStream::connect(gateway.iq).unwrap();
     stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
     let mut transact =
-        |id: u32, actions: &str| tpkt(&mut stream, &format!("!/2 [127.0.0.1] T={id}{{{actions}}}"));
+        |id: u32, actions: &str| tpkt_text(&mut stream, &format!("!/2 [127.0.0.1] T={id}{{{actions}}}"));
     let long = plain_call(access.local_addr().unwrap(), core.local_addr().unwrap());
     let short = long.replace("Context = ", "C=").replace("Add = ", "A=").replace("Stream = ", "ST=");
     let reply = transact(1, &short);

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Controller, Gateway, agw, context_of, eventually, media_end, tpkt};
+use common::{Controller, Gateway, agw, context_of, eventually, media_end, tpkt_text};
 use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -49,7 +49,7 @@ fn the_reply_that_ends_the_last_call_of_a_drain_still_goes_out_over_tcp() {
     gateway.logged("draining: no new calls are taken");
     let mut stream = TcpStream::connect(gateway.iq).unwrap();
     stream.set_read_timeout(Some(common::PATIENCE)).unwrap();
-    let reply = tpkt(&mut stream, &format!("!/2 [127.0.0.1] T=77{{C={context}{{S=*}}}}"));
+    let reply = tpkt_text(&mut stream, &format!("!/2 [127.0.0.1] T=77{{C={context}{{S=*}}}}"));
     assert!(reply.contains("P=77{") && !reply.contains("ER="), "{reply}");
     assert!(gateway.ended().success());
 }

@@ -121,7 +121,7 @@ impl Association {
         let here = self.configured.iter().filter(|known| known.address.ip().to_canonical() == address);
         here.into_iter().find_map(|known| match known.encoding {
             Encoding::Text(style) => Some(style),
-            Encoding::Ber => None,
+            Encoding::Ber { .. } => None,
         })
     }
 

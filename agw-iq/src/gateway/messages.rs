@@ -46,11 +46,15 @@ impl MediaGateway {
         if authority == Authority::Controls {
             self.executor.heard(now);
         }
-        let encoding = self.answer_in(peer, form, bytes);
-        let parsed = match form.parse(bytes) {
+        let mut encoding = self.answer_in(peer, form, bytes);
+        let parsed = match form.parse(bytes, &self.naming) {
             Ok(parsed) => parsed,
             Err(error) => return self.refuse_message(now, peer, encoding, &error),
         };
+        if let Encoding::Ber { id_octets } = &mut encoding {
+            self.id_octets = parsed.id_octets.or(self.id_octets);
+            *id_octets = self.id_octets;
+        }
         let manner = Manner { peer, version: parsed.message.version.min(MAX_VERSION), encoding };
         for error in &parsed.errors {
             self.refuse_transaction(now, manner, error);
@@ -94,7 +98,7 @@ impl MediaGateway {
     /// In the form that the message came in; text as the configuration says, else as the peer writes itself.
     fn answer_in(&self, peer: Peer, form: Form, bytes: &[u8]) -> Encoding {
         if form == Form::Binary {
-            return Encoding::Ber;
+            return Encoding::Ber { id_octets: self.id_octets };
         }
         let mirrored = || {
             let first = bytes.iter().find(|b| !b.is_ascii_whitespace());
@@ -107,7 +111,8 @@ impl MediaGateway {
     fn refuse_message(&mut self, now: Now, peer: Peer, encoding: Encoding, error: &MessageError) {
         self.counters.malformed += 1;
         let version = error.version.unwrap_or(VERSION).clamp(1, VERSION);
-        self.say(now, Manner { peer, version, encoding }, Body::Error(ErrorDescriptor::from(&error.error)));
+        let body = Body::Error(ErrorDescriptor::from(&error.error));
+        let _ = self.say(now, Manner { peer, version, encoding }, body);
     }
 
     /// H.248.1 section 8.2.2: a request that cannot be read is answered under its number, or under 0 where it has none.
@@ -125,7 +130,7 @@ impl MediaGateway {
                 None => ReplyBody::Error(descriptor),
             };
             self.counters.transaction(TransactionResult::Error);
-            self.say_reply(now, manner, error.transaction.unwrap_or(0), false, body);
+            let _ = self.say_reply(now, manner, error.transaction.unwrap_or(0), false, body);
         }
     }
 
@@ -144,7 +149,8 @@ impl MediaGateway {
         };
         if let Some(code) = refused {
             self.counters.out_of_turn += 1;
-            self.say_reply(now, manner, request.id, false, ReplyBody::Error(ErrorDescriptor::new(code)));
+            let body = ReplyBody::Error(ErrorDescriptor::new(code));
+            let _ = self.say_reply(now, manner, request.id, false, body);
             return;
         }
         let key = (manner.peer, request.id);
@@ -156,7 +162,7 @@ impl MediaGateway {
             }
             Arrival::Full => {
                 let busy = ReplyBody::Error(ErrorDescriptor::new(ErrorCode::BUSY));
-                self.say_reply(now, manner, request.id, false, busy);
+                let _ = self.say_reply(now, manner, request.id, false, busy);
             }
             Arrival::Executing => {
                 self.counters.transaction(TransactionResult::Duplicate);
@@ -198,17 +204,21 @@ impl MediaGateway {
         protected || self.config.allow_unprotected_keys || is_loopback(peer.address.ip())
     }
 
-    /// Sends transactions or an error; the bytes, for those that may be asked for again.
+    /// Sends transactions or an error; the bytes, for those that may be asked for again. Else why they could not be sent.
     pub(super) fn say(
         &mut self,
         now: Now,
         manner: Manner,
         body: Body,
-    ) -> Option<crate::transport::MessageBytes> {
+    ) -> Result<crate::transport::MessageBytes, ErrorCode> {
         let message = Message { auth: None, version: manner.version, mid: self.config.mid.clone(), body };
-        let bytes = manner.encoding.print(&message)?;
-        self.transmit(now, manner.peer, manner.encoding.form(), &bytes)?;
-        Some(bytes)
+        let printed = manner.encoding.print(&message, &self.naming);
+        let bytes = printed.map_err(|_| {
+            self.counters.unwritable += 1;
+            ErrorCode::INTERNAL_FAILURE
+        })?;
+        let sent = self.transmit(now, manner.peer, manner.encoding.form(), &bytes);
+        sent.map(|_| bytes).ok_or(ErrorCode::RESPONSE_TOO_LARGE)
     }
 
     pub(super) fn say_reply(
@@ -218,7 +228,7 @@ impl MediaGateway {
         id: TransactionId,
         immediate_ack: bool,
         body: ReplyBody,
-    ) -> Option<crate::transport::MessageBytes> {
+    ) -> Result<crate::transport::MessageBytes, ErrorCode> {
         let reply = TransactionReply { id, immediate_ack, segment: None, body };
         self.say(now, manner, Body::Transactions(vec![Transaction::Reply(reply)]))
     }

@@ -13,6 +13,7 @@ mod waiting;
 use crate::apply::{Execution, Executor};
 use crate::association::Association;
 use crate::ast::{Mid, TransactionId};
+use crate::ber::Naming;
 use crate::config::{ControllerTransport, IqConfig};
 use crate::counters::Counters;
 use crate::encoding::{Encoding, Form};
@@ -111,6 +112,10 @@ pub struct MediaGateway {
     connection_requests: VecDeque<ConnectionRequest>,
     counters: Counters,
     trace: Trace,
+    /// How terminations are named in binary messages.
+    naming: Naming,
+    /// The length of TerminationIDs that the controller has shown, for what we say of our own accord.
+    id_octets: Option<u8>,
     /// Seconds of UTC at the start of the clock that `Now` counts from.
     utc_origin: Option<std::time::Duration>,
 }
@@ -121,7 +126,8 @@ impl MediaGateway {
         let mut random = Random::new(seed);
         let first_id = (random.next_u64() >> 33) as u32 | 1;
         let association = Association::new(config.controllers.clone(), config.timers, now, &mut random);
-        let mut trace = Trace::default();
+        let naming = Naming::of(&config.realms, config.dscp);
+        let mut trace = Trace::new(naming.clone());
         trace.enable(config.trace);
         Self {
             executor: Executor::new(&config),
@@ -140,6 +146,8 @@ impl MediaGateway {
             connection_requests: VecDeque::new(),
             counters: Counters::default(),
             trace,
+            naming,
+            id_octets: None,
             utc_origin: None,
             random,
             config,

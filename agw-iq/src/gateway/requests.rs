@@ -60,8 +60,24 @@ impl MediaGateway {
     pub(super) fn ask(&mut self, now: Now, manner: Manner, actions: Vec<ActionRequest>, purpose: Purpose) {
         let id = self.outbound.take_id();
         let body = Body::Transactions(vec![Transaction::Request(TransactionRequest { id, actions })]);
-        if let Some(bytes) = self.say(now, manner, body) {
-            self.outbound.sent(now, id, manner.peer, bytes, purpose, &mut self.random);
+        let manner = Manner { encoding: self.as_shown(manner.encoding), ..manner };
+        match (self.say(now, manner, body), purpose) {
+            (Ok(bytes), purpose) => {
+                self.outbound.sent(now, id, manner.peer, bytes, purpose, &mut self.random);
+            }
+            (Err(code), Purpose::Notify(notification)) => {
+                self.counters.notifies_dropped += 1;
+                self.after_notify(now, &notification, Some(code));
+            }
+            (Err(_), purpose) => self.unanswered(now, purpose),
+        }
+    }
+
+    /// Binary identifiers as long as those that the peer has shown.
+    fn as_shown(&self, encoding: Encoding) -> Encoding {
+        match encoding {
+            Encoding::Ber { id_octets } => Encoding::Ber { id_octets: id_octets.or(self.id_octets) },
+            Encoding::Text(_) => encoding,
         }
     }
 
@@ -94,7 +110,7 @@ impl MediaGateway {
     fn own_encoding(&self, peer: Peer) -> Encoding {
         match self.form_of(peer.link) {
             Form::Text => Encoding::Text(self.config.style.unwrap_or(Style::Pretty)),
-            Form::Binary => Encoding::Ber,
+            Form::Binary => Encoding::BER,
         }
     }
 
@@ -152,7 +168,7 @@ impl MediaGateway {
             reply.immediate_ack || answered.as_ref().is_some_and(|answered| answered.was_pending);
         if acknowledge && !manner.peer.link.is_reliable() {
             let ack = AckRange { first: reply.id, last: reply.id };
-            self.say(now, manner, Body::Transactions(vec![Transaction::Ack(vec![ack])]));
+            let _ = self.say(now, manner, Body::Transactions(vec![Transaction::Ack(vec![ack])]));
         }
         let Some(answered) = answered else { return };
         match answered.tag {

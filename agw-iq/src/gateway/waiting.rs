@@ -107,9 +107,9 @@ impl MediaGateway {
     ) {
         // Annex D.1.4: who has said Pending asks for an immediate acknowledgement.
         let immediate_ack = pendings > 0 && !manner.peer.link.is_reliable();
-        let said = self.say_reply(now, manner, key.1, immediate_ack, body).or_else(|| {
-            let too_long = ReplyBody::Error(ErrorDescriptor::new(ErrorCode::RESPONSE_TOO_LARGE));
-            self.say_reply(now, manner, key.1, immediate_ack, too_long)
+        let said = self.say_reply(now, manner, key.1, immediate_ack, body).or_else(|code| {
+            let instead = ReplyBody::Error(ErrorDescriptor::new(code));
+            self.say_reply(now, manner, key.1, immediate_ack, instead)
         });
         self.inbound.answer(now, key, said.unwrap_or_default());
         self.counters.answered(result, now.saturating_sub(began));
@@ -127,7 +127,7 @@ impl MediaGateway {
         running.next_pending = now + interval;
         self.counters.pendings += 1;
         let body = Body::Transactions(vec![Transaction::Pending(running.id)]);
-        self.say(now, running.manner(), body);
+        let _ = self.say(now, running.manner(), body);
         self.list(running);
     }
 

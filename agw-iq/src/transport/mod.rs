@@ -134,6 +134,12 @@ impl MessageBytes {
     }
 }
 
+impl From<Zeroizing<Vec<u8>>> for MessageBytes {
+    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(bytes)
+    }
+}
+
 impl From<crate::secret::SecretBuf> for MessageBytes {
     fn from(text: crate::secret::SecretBuf) -> Self {
         Self::new(text.into_bytes())

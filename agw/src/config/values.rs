@@ -112,7 +112,7 @@ pub enum Scheme {
 }
 
 /// How what we send is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Encoding {
     /// Text with long tokens and indentation.
     Pretty,

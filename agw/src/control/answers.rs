@@ -126,6 +126,7 @@ impl Control {
                 ("hanging_released", iq.hanging_released),
                 ("association_lost", iq.associations_lost),
                 ("too_long", iq.too_long),
+                ("unwritable", iq.unwritable),
                 ("connection_refused", iq.connections_refused),
             ],
             uptime_s: self.health.uptime().as_secs_f64(),

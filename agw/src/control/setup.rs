@@ -181,7 +181,7 @@ fn iq_config(config: &Config, address: SocketAddr) -> IqConfig {
             None => agw_iq::Encoding::Text(usual.unwrap_or(Style::Pretty)),
             Some(Encoding::Pretty) => agw_iq::Encoding::Text(Style::Pretty),
             Some(Encoding::Compact) => agw_iq::Encoding::Text(Style::Compact),
-            Some(Encoding::Ber) => agw_iq::Encoding::Ber,
+            Some(Encoding::Ber) => agw_iq::Encoding::BER,
         };
         Controller { transport, address: c.address, encoding, name: None }
     });

@@ -1,16 +1,21 @@
 //! `agw iq send FILE`: sends what is in the file and prints the reply. A whole message, a transaction, or only actions may be given;
 //! what is missing around them is added. Requests get a fresh transaction number, so that the same file can be sent again and is
-//! executed again. What does not parse is sent as it stands, to see what the gateway says to it.
+//! executed again. What does not parse is sent as it stands, to see what the gateway says to it. `--encoding ber` sends the same in the
+//! binary encoding; the reply is printed as text all the same.
 
 use crate::cli::Send;
+use crate::config::values::Encoding;
 use crate::failure::Failure;
 use crate::print;
-use agw_iq::Encoding;
+use agw_core::model::RealmName;
 use agw_iq::ast::{
     AuditResult, AuditReturn, Body, CommandResult, ErrorDescriptor, Message, Mid, ReplyBody,
     ServiceChangeResult, Transaction, TransactionReply,
 };
+use agw_iq::ber::Naming;
 use agw_iq::client::{Client, ClientConfig, ClientEvent};
+use agw_iq::package::diffserv::DscpForm;
+use agw_iq::package::realm::Realms;
 use agw_iq::secret::redact;
 use agw_iq::text::{self, Style};
 use agw_iq::transport::Peer;
@@ -30,26 +35,32 @@ const RAW_TRIES: [Duration; 3] = [Duration::from_millis(500), Duration::from_sec
 /// When nobody answers, or a reply holds an error.
 pub fn send(request: &Send) -> Result<(), Failure> {
     let text = read(&request.file)?;
-    let socket =
-        connect(request.to).map_err(|e| Failure::because(format!("cannot reach {}", request.to), e))?;
+    let to = request.address();
+    let socket = connect(to).map_err(|e| Failure::because(format!("cannot reach {to}"), e))?;
     let own = socket.local_addr().map_err(|e| Failure::because("socket", e))?;
     let mut failed = false;
     match text::parse_strictly(complete(&text, own).as_bytes()) {
         Ok(message) => {
             let requests = requests_of(message)?;
-            let mut client = Client::new(client_config(request.to, own), seed());
+            let mut client = Client::new(client_config(request, own), seed());
             for actions in requests {
-                let reply = exchange(&mut client, &socket, actions, request.to)?;
+                let reply = exchange(&mut client, &socket, actions, to)?;
                 failed |= errors_in(&reply);
-                print(&pretty(request.to, reply))?;
+                print(&pretty(to, reply))?;
             }
+        }
+        Err(error) if request.encoding == Encoding::Ber => {
+            let file = request.file.display();
+            return Err(Failure::Failed(format!(
+                "{file} is not right H.248 ({error}): it has no binary form"
+            )));
         }
         Err(error) => {
             eprintln!(
                 "agw: {} is not right H.248 ({error}); it is sent as it stands",
                 request.file.display()
             );
-            let answer = exchange_raw(&socket, text.as_bytes(), request.to)?;
+            let answer = exchange_raw(&socket, text.as_bytes(), to)?;
             let shown = match text::parse_strictly(&answer) {
                 Ok(message) => redact(&text::print(&message, Style::Pretty)),
                 Err(_) => redact(&String::from_utf8_lossy(&answer)),
@@ -110,12 +121,19 @@ fn requests_of(message: Message) -> Result<Vec<Vec<agw_iq::ast::ActionRequest>>,
     Ok(requests)
 }
 
-fn client_config(gateway: SocketAddr, own: SocketAddr) -> ClientConfig {
+fn client_config(request: &Send, own: SocketAddr) -> ClientConfig {
     let mid = match own.ip() {
         IpAddr::V4(address) => Mid::Ip4 { address, port: Some(own.port()) },
         IpAddr::V6(address) => Mid::Ip6 { address, port: Some(own.port()) },
     };
-    ClientConfig { encoding: Encoding::Text(Style::Pretty), ..ClientConfig::new(Peer::udp(gateway), mid) }
+    let encoding = match request.encoding {
+        Encoding::Pretty => agw_iq::Encoding::Text(Style::Pretty),
+        Encoding::Compact => agw_iq::Encoding::Text(Style::Compact),
+        Encoding::Ber => agw_iq::Encoding::BER,
+    };
+    let realms = Realms::new(request.realms.iter().filter_map(|name| RealmName::new(name)).collect());
+    let naming = Naming::of(&realms, DscpForm::default());
+    ClientConfig { encoding, naming, ..ClientConfig::new(Peer::udp(request.address()), mid) }
 }
 
 /// Transaction numbers must only differ from those of the last half minute.
@@ -138,7 +156,9 @@ fn exchange(
     to: SocketAddr,
 ) -> Result<TransactionReply, Failure> {
     let began = Instant::now();
-    let too_long = || Failure::Failed("the request is longer than a datagram".to_owned());
+    let too_long = || {
+        Failure::Failed("the request is longer than a datagram, or names what BER has no form for".to_owned())
+    };
     client.request(began.elapsed(), actions).ok_or_else(too_long)?;
     let mut buffer = vec![0; text::MAX_MESSAGE_BYTES];
     loop {

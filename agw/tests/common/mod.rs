@@ -2,6 +2,11 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
+use agw_core::model::RealmName;
+use agw_iq::ber::Naming;
+use agw_iq::package::diffserv::DscpForm;
+use agw_iq::package::realm::Realms;
+use agw_iq::text::Style;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -272,17 +277,68 @@ pub fn received(socket: &UdpSocket) -> Vec<u8> {
 }
 
 /// Sends a message over TCP in pieces, as TCP may deliver it, and reads the answer (H.248.1 D.2, RFC 1006).
-pub fn tpkt(stream: &mut TcpStream, message: &str) -> String {
+pub fn tpkt(stream: &mut (impl Read + Write), message: &[u8]) -> Vec<u8> {
     let mut packet = vec![3, 0];
     packet.extend_from_slice(&u16::try_from(message.len() + 4).unwrap().to_be_bytes());
-    packet.extend_from_slice(message.as_bytes());
+    packet.extend_from_slice(message);
     for piece in packet.chunks(100) {
         stream.write_all(piece).unwrap();
     }
+    tpkt_answer(stream)
+}
+
+/// The next message of a connection.
+pub fn tpkt_answer(stream: &mut impl Read) -> Vec<u8> {
     let mut header = [0; 4];
     stream.read_exact(&mut header).unwrap();
     assert_eq!(header[..2], [3, 0]);
     let mut body = vec![0; usize::from(u16::from_be_bytes([header[2], header[3]])) - 4];
     stream.read_exact(&mut body).unwrap();
-    String::from_utf8(body).unwrap()
+    body
+}
+
+/// As [`tpkt`], in text.
+pub fn tpkt_text(stream: &mut (impl Read + Write), message: &str) -> String {
+    String::from_utf8(tpkt(stream, message.as_bytes())).unwrap()
+}
+
+/// A controller that thinks in text and speaks BER, with the default realms.
+pub struct Binary {
+    naming: Naming,
+    last_transaction: u32,
+}
+
+impl Default for Binary {
+    fn default() -> Self {
+        let realms = Realms::new(["access", "core"].into_iter().filter_map(RealmName::new).collect());
+        Self { naming: Naming::of(&realms, DscpForm::default()), last_transaction: 0 }
+    }
+}
+
+impl Binary {
+    /// A message from its text.
+    pub fn encoded(&self, text: &str) -> Vec<u8> {
+        let message = agw_iq::text::parse_strictly(text.as_bytes()).unwrap();
+        agw_iq::ber::print(&message, &self.naming).unwrap().to_vec()
+    }
+
+    /// The text of a message.
+    pub fn text(&self, bytes: &[u8]) -> String {
+        let message = agw_iq::ber::parse_strictly(bytes, &self.naming).unwrap();
+        agw_iq::text::print(&message, Style::Pretty).to_string()
+    }
+
+    /// Actions as one transaction.
+    pub fn request(&mut self, actions: &str) -> Vec<u8> {
+        self.last_transaction += 1;
+        let id = self.last_transaction;
+        self.encoded(&format!("MEGACO/2 <ber.test> Transaction = {id} {{\n{actions}\n}}\n"))
+    }
+
+    /// The text of the reply to the last request.
+    pub fn reply(&self, bytes: &[u8]) -> String {
+        let text = self.text(bytes);
+        assert!(text.contains(&format!("Reply = {} ", self.last_transaction)), "{text}");
+        text
+    }
 }
