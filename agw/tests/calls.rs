@@ -4,6 +4,8 @@ mod common;
 
 use common::{Gateway, context_of, eventually, given, media_end, plain_call, received, rtp, tpkt_text};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Sends packets both ways and sees them come out byte for byte.
 fn media_flows(access: &std::net::UdpSocket, core: &std::net::UdpSocket, at: &[SocketAddr]) {
@@ -224,4 +226,61 @@ fn keys_never_show_in_pages_logs_or_traces() {
     for text in seen {
         assert!(!text.contains(key), "a key in {text}");
     }
+}
+
+#[test]
+fn a_flood_of_strangers_does_not_keep_the_controller_from_commanding() {
+    let controller = std::net::UdpSocket::bind("127.0.0.2:0").unwrap();
+    controller.set_read_timeout(Some(std::time::Duration::from_millis(500))).unwrap();
+    let listed = format!("iq.controllers=[\"udp:{}\"]", controller.local_addr().unwrap());
+    let gateway = Gateway::start(&[&listed]);
+    let over = Arc::new(AtomicBool::new(false));
+    let floods: Vec<_> = ["text", "binary"]
+        .map(|name| {
+            let (over, to) = (Arc::clone(&over), gateway.listening[name]);
+            std::thread::spawn(move || {
+                let stranger = std::net::UdpSocket::bind("127.0.0.3:0").unwrap();
+                while !over.load(Ordering::Relaxed) {
+                    let _ = stranger.send_to(&[b'{'; 1400], to);
+                }
+            })
+        })
+        .into();
+    let strangers = || gateway.metric("agw_iq_events_total", &["event=\"stranger\""]);
+    eventually("the flood is there", || (strangers() > 1000.0).then_some(()));
+    let mut buffer = [0; 65_536];
+    let mut next = |asked: &str| {
+        let found = eventually(asked, || {
+            let (length, from) = controller.recv_from(&mut buffer).ok()?;
+            Some((String::from_utf8_lossy(&buffer[..length]).into_owned(), from))
+        });
+        assert!(found.0.contains(asked), "{}", found.0);
+        found
+    };
+    let (asked, gateway_at) = next("ServiceChange");
+    let id = asked.split("Transaction = ").nth(1).unwrap().split(' ').next().unwrap();
+    let accepted = format!("MEGACO/2 <mgc.test> Reply = {id} {{ Context = - {{ ServiceChange = ROOT }} }}");
+    eventually("it is ready", || {
+        // What the flood leaves no room for in the socket is lost, as any datagram may be.
+        controller.send_to(accepted.as_bytes(), gateway_at).unwrap();
+        (gateway.get("/readyz").0 == 200).then_some(())
+    });
+    let began = strangers();
+    let mut answered = 0;
+    for id in 1..=20 {
+        let audit = format!(
+            "MEGACO/2 <mgc.test> Transaction = {id} {{ Context = - {{ AuditValue = ROOT {{ Audit {{ }} }} }} }}"
+        );
+        eventually("an answer", || {
+            controller.send_to(audit.as_bytes(), gateway_at).unwrap();
+            let mut buffer = [0; 65_536];
+            let length = controller.recv(&mut buffer).ok()?;
+            let reply = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            reply.contains(&format!("Reply = {id} ")).then_some(())
+        });
+        answered += 1;
+    }
+    assert!(answered == 20 && strangers() > began, "the flood went on meanwhile");
+    over.store(true, Ordering::Relaxed);
+    floods.into_iter().for_each(|flood| flood.join().unwrap());
 }

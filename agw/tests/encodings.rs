@@ -2,24 +2,9 @@
 
 mod common;
 
-use common::{Binary, Gateway, agw, context_of, given, media_end, plain_call, received, rtp, tpkt};
+use common::{Binary, Gateway, a_call, agw, tpkt};
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-
-/// Sets a call up with `transact`, sees media cross it both ways, takes it down.
-fn a_call(mut transact: impl FnMut(&str) -> String) {
-    let (access, core) = (media_end(), media_end());
-    let reply = transact(&plain_call(access.local_addr().unwrap(), core.local_addr().unwrap()));
-    let at = given(&reply);
-    assert_eq!(at.len(), 2, "{reply}");
-    for (from, to, through) in [(&access, &core, at[0]), (&core, &access, at[1])] {
-        let packet = rtp(7, b"across");
-        from.send_to(&packet, through).unwrap();
-        assert_eq!(received(to), packet);
-    }
-    let ended = transact(&format!("Context = {} {{ Subtract = * }}", context_of(&reply)));
-    assert!(ended.contains("rtp/ps") && !ended.contains("Error"), "{ended}");
-}
 
 #[test]
 fn a_call_over_udp_in_ber() {

@@ -15,6 +15,7 @@ mod realms;
 mod reserve;
 mod root;
 mod secrets;
+mod security;
 mod service;
 mod traffic;
 mod transactions;

@@ -300,13 +300,16 @@ fn iq_protection(config: &Config) -> Finding {
         Protection::Ipsec => {
             Finding::good("Iq is declared to be protected by IPsec: `ip xfrm policy` should show it")
         }
+        Protection::Tls => {
+            Finding::good("Iq is protected by TLS: beyond loopback nothing else is listened to")
+        }
         _ if keys_are_exposed(config) && config.iq.allow_unprotected_keys => Finding::warn(
             "SDES keys cross Iq unprotected: whoever sees the messages can listen to the calls",
-            "set up IPsec to the controllers and iq.protected_by = \"ipsec\"; clear iq.allow_unprotected_keys",
+            "TLS or IPsec to the controllers and iq.protected_by = \"tls\" or \"ipsec\"; clear iq.allow_unprotected_keys",
         ),
         _ if keys_are_exposed(config) => Finding::warn(
             "Iq is reachable beyond loopback and unprotected: SDES keys will be refused",
-            "set up IPsec to the controllers and iq.protected_by = \"ipsec\"",
+            "TLS or IPsec to the controllers and iq.protected_by = \"tls\" or \"ipsec\"",
         ),
         _ => Finding::good("Iq stays on loopback"),
     }

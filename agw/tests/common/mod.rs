@@ -342,3 +342,18 @@ impl Binary {
         text
     }
 }
+
+/// Sets a call up with `transact`, sees media cross it both ways, takes it down.
+pub fn a_call(mut transact: impl FnMut(&str) -> String) {
+    let (access, core) = (media_end(), media_end());
+    let reply = transact(&plain_call(access.local_addr().unwrap(), core.local_addr().unwrap()));
+    let at = given(&reply);
+    assert_eq!(at.len(), 2, "{reply}");
+    for (from, to, through) in [(&access, &core, at[0]), (&core, &access, at[1])] {
+        let packet = rtp(7, b"across");
+        from.send_to(&packet, through).unwrap();
+        assert_eq!(received(to), packet);
+    }
+    let ended = transact(&format!("Context = {} {{ Subtract = * }}", context_of(&reply)));
+    assert!(ended.contains("rtp/ps") && !ended.contains("Error"), "{ended}");
+}
