@@ -4,10 +4,13 @@
 //! of the registry, or a number without a name, and each value one of the item's type in its one spelling. What the binary
 //! encoding has no order for (the parts of an Audit descriptor) is put in the order in which it is read.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+mod registry;
 
+use self::registry::{
+    event_name, package_of, parms, property, property_of, seed, signal, statistic, statistic_name, typed,
+    unnamed,
+};
 use super::*;
-use crate::package::{Kind, Parameter, registry};
 use crate::sdp::SdpText;
 
 /// Messages that the binary encoding can carry, in the order that it has.
@@ -19,13 +22,6 @@ pub fn binary_message() -> impl Strategy<Value = Message> {
         }
         message
     })
-}
-
-/// A number made of what stands there, so that a smaller tree has smaller numbers or at least the same.
-fn seed(of: &(impl Hash + ?Sized)) -> usize {
-    let mut hasher = DefaultHasher::new();
-    of.hash(&mut hasher);
-    hasher.finish() as usize
 }
 
 fn transaction(transaction: &mut Transaction) {
@@ -242,17 +238,6 @@ fn signals(signals: &mut SignalsDescriptor) {
     }
 }
 
-fn signal(signal: &mut Signal) {
-    let all: Vec<_> = registry::PACKAGES
-        .iter()
-        .flat_map(|package| {
-            package.signals.iter().map(|signal| (package.name, signal.name, signal.parameters))
-        })
-        .collect();
-    let picked = pick(&mut signal.name, &all);
-    parms(&mut signal.parms, &picked.map(|(_, _, parameters)| parameters.to_vec()).unwrap_or_default());
-}
-
 fn digit_map(map: &mut DigitMapDescriptor) {
     map.name.iter_mut().for_each(|name| *name = unnamed(name));
 }
@@ -260,143 +245,6 @@ fn digit_map(map: &mut DigitMapDescriptor) {
 fn event_digit_map(map: &mut EventDigitMap) {
     if let EventDigitMap::Name(name) = map {
         *name = unnamed(name);
-    }
-}
-
-/// A number without a name.
-fn unnamed(name: &Name) -> Name {
-    Name::new(format!("x7{:03x}", seed(name) & 0xfff))
-}
-
-fn package_of(name: &Name) -> Name {
-    let seed = seed(name);
-    if seed.is_multiple_of(5) {
-        unnamed(name)
-    } else {
-        registry::PACKAGES[seed % registry::PACKAGES.len()].name.into()
-    }
-}
-
-/// One of all items in place of a name; wildcards stay, and now and then the number is one that has no name.
-fn pick<T: Copy>(
-    name: &mut PkgdName,
-    all: &[(&'static str, &'static str, T)],
-) -> Option<(&'static str, &'static str, T)> {
-    let seed = seed(name);
-    if name.package.is_all() {
-        return None;
-    }
-    if name.item.is_all() {
-        name.package = package_of(&name.package);
-        return None;
-    }
-    let picked = all[seed % all.len()];
-    match seed / 11 % 8 {
-        // Numbers that no registry has.
-        0 => *name = PkgdName::new("x00fe", "x0001"),
-        1 => *name = PkgdName::new(picked.0, "x0ffe"),
-        _ => {
-            *name = PkgdName::new(picked.0, picked.1);
-            return Some(picked);
-        }
-    }
-    None
-}
-
-fn property_of(name: &PkgdName) -> (PkgdName, Option<Kind>) {
-    let all: Vec<_> = registry::PACKAGES
-        .iter()
-        .flat_map(|package| {
-            package.properties.iter().map(|property| (package.name, property.name, property.kind))
-        })
-        .collect();
-    let mut name = name.clone();
-    let kind = pick(&mut name, &all).map(|(_, _, kind)| kind);
-    (name, kind)
-}
-
-fn property(property: &mut PropertyParm) {
-    let (name, kind) = property_of(&property.name);
-    property.name = name;
-    parm_value(&mut property.value, kind);
-}
-
-/// Picks an event and tells its parameters, each number once.
-fn event_name(name: &mut PkgdName) -> Vec<Parameter> {
-    let all: Vec<_> = registry::PACKAGES
-        .iter()
-        .flat_map(|package| package.events.iter().map(|event| (package.name, event.name, event)))
-        .collect();
-    let event = pick(name, &all).map(|(_, _, event)| event);
-    let tables = event.map_or([&[][..], &[]], |event| [event.requested, event.observed]);
-    let mut parameters: Vec<Parameter> = Vec::new();
-    for parameter in tables.into_iter().flatten() {
-        if !parameters.iter().any(|known| known.name == parameter.name) {
-            parameters.push(*parameter);
-        }
-    }
-    parameters
-}
-
-fn parms(parms: &mut [Parm], table: &[Parameter]) {
-    for parm in parms {
-        let seed = seed(&parm.name);
-        let picked = (!table.is_empty() && seed % 4 != 0).then(|| table[seed % table.len()]);
-        parm.name = picked.map_or_else(|| "x0ffd".into(), |parameter| parameter.name.into());
-        parm_value(&mut parm.value, picked.map(|parameter| parameter.kind));
-    }
-}
-
-fn parm_value(value: &mut ParmValue, kind: Option<Kind>) {
-    match value {
-        ParmValue::One(found) if found.is_choose() => {}
-        ParmValue::One(found) | ParmValue::Relation(_, found) => *found = typed(found, kind),
-        ParmValue::All(all) => all.iter_mut().for_each(|found| *found = typed(found, kind)),
-        ParmValue::Any(all) => {
-            all.iter_mut().for_each(|found| *found = typed(found, kind));
-            // One alternative is a value.
-            if let [only] = all.as_slice() {
-                *value = ParmValue::One(only.clone());
-            }
-        }
-        ParmValue::Range(low, high) => {
-            *low = typed(low, kind);
-            *high = typed(high, kind);
-        }
-    }
-}
-
-/// A value of this type, in its one spelling.
-fn typed(value: &Value, kind: Option<Kind>) -> Value {
-    let seed = seed(value.as_str());
-    match kind {
-        Some(Kind::Boolean) => Value::boolean(seed.is_multiple_of(2)),
-        Some(Kind::Integer { min, max }) => (min + seed as u64 % (max - min).saturating_add(1).max(1)).into(),
-        Some(Kind::Enumeration(words)) => Value::token(words[seed % words.len()].0),
-        Some(Kind::Octet) => Value::token(format!("0x{:02X}", seed % 64)),
-        Some(_) => Value::quoted(value.as_str()),
-        None => match seed % 4 {
-            0 => Value::token((seed as i64).to_string()),
-            1 => Value::boolean(seed % 8 == 1),
-            2 => Value::token(format!("0x0a01{:02x}", seed / 4 % 256)),
-            _ => Value::quoted(value.as_str()),
-        },
-    }
-}
-
-fn statistic(statistic: &mut Statistic) {
-    let all: Vec<_> = registry::PACKAGES
-        .iter()
-        .flat_map(|package| package.statistics.iter().map(|found| (package.name, found.name, found.fraction)))
-        .collect();
-    let picked = pick(&mut statistic.name, &all).map(|(_, _, fraction)| fraction);
-    for value in &mut statistic.value {
-        let seed = seed(value.as_str());
-        *value = match picked {
-            Some(true) => Value::token(format!("{}.{}", seed / 10 % 100, seed % 9 + 1)),
-            Some(false) => (seed as u64).into(),
-            None => typed(value, None),
-        };
     }
 }
 
@@ -449,12 +297,6 @@ fn audit(audit: &mut AuditDescriptor) {
         items.push(item.clone());
     }
     audit.items = items;
-}
-
-fn statistic_name(name: &PkgdName) -> PkgdName {
-    let mut found = Statistic { name: name.clone(), value: Vec::new() };
-    statistic(&mut found);
-    found.name
 }
 
 /// Termination state first, then stream by stream, each part once.
