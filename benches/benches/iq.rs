@@ -1,7 +1,9 @@
-//! Reading and writing H.248 text, ours beside Erlang/OTP megaco's (the baseline of the ratios), on the messages that make and end a call.
+//! Reading and writing H.248, ours beside Erlang/OTP megaco's for text (the baseline of the ratios), on the messages that make and end a
+//! call.
 //!
 //! `cargo bench -p benches --bench iq` prints median nanoseconds per message, and ratios to megaco.
 
+use agw_iq::ber::{self, Naming};
 use agw_iq::text::{Style, parse, print};
 use benches::harness::median;
 use std::hint::black_box;
@@ -45,6 +47,21 @@ fn row(message: &str, operation: &str, bytes: usize, ours: f64, theirs: Option<f
     println!("{message:<34} {operation:<6} {bytes:>6} {ours:>8.0} {theirs:>8} {ratio:>14}");
 }
 
+/// The same message in BER, values with a BER of their own.
+fn binary(name: &str) {
+    let digits = std::fs::read_to_string(vectors().join(format!("{name}.berstd.hex")));
+    let digits = digits.expect("the vectors are part of the project");
+    let pair = |at| u8::from_str_radix(digits.get(at..at + 2).unwrap_or_default(), 16).expect("digits");
+    let octets: Vec<u8> = (0..digits.trim().len()).step_by(2).map(pair).collect();
+    let naming = Naming::default();
+    let message = ber::parse_strictly(&octets, &naming).expect("a good message");
+    let label = format!("{name}.ber");
+    let parsing = time(|| drop(black_box(ber::parse(black_box(&octets), &naming))));
+    row(&label, "parse", octets.len(), parsing, None);
+    let printing = time(|| drop(black_box(ber::print(black_box(&message), &naming))));
+    row(&label, "print", octets.len(), printing, None);
+}
+
 fn main() {
     println!("median ns per message, one thread\n");
     println!(
@@ -63,5 +80,6 @@ fn main() {
             let printing = time(|| drop(black_box(print(black_box(&message), style))));
             row(&label, "print", text.len(), printing, theirs.map(|(_, encode)| encode));
         }
+        binary(name);
     }
 }
