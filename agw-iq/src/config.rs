@@ -128,6 +128,8 @@ pub struct IqConfig {
     pub inbound: InboundLimits,
     /// Messages a second that are read of one peer; 0 is no limit.
     pub messages_per_second: u32,
+    /// From which priority on a context is privileged, as an emergency is: served first, and under overload too. 16: none.
+    pub high_priority: u8,
     /// Keeps the last messages, keys blanked, for `poll_trace`.
     pub trace: bool,
 }
@@ -150,6 +152,7 @@ impl IqConfig {
             retransmission: RetransmissionLimits::default(),
             inbound: InboundLimits::default(),
             messages_per_second: 0,
+            high_priority: 16,
             trace: false,
         }
     }

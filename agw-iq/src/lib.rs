@@ -30,7 +30,7 @@ pub mod trace;
 pub mod transaction;
 pub mod transport;
 
-pub use apply::Outage;
+pub use apply::{Load, Outage, Stage};
 pub use client::{Client, ClientConfig, ClientEvent};
 pub use encoding::{Encoding, Form};
 pub use gateway::{ConnectionRequest, Farewell, MAX_CONNECTIONS, MediaGateway};

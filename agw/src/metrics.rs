@@ -50,6 +50,12 @@ pub struct ControlNumbers {
     pub iq_reply_cache: (usize, usize),
     /// What else happened on Iq.
     pub iq_events: Labelled,
+    /// Requests that wait.
+    pub iq_waiting: usize,
+    /// 0: no overload, 1: the controller is asked for less, 2: new calls are refused.
+    pub overload_stage: u8,
+    /// What makes it, measured against the first threshold.
+    pub overload_loads: Vec<(&'static str, f64)>,
     /// Seconds since the start.
     pub uptime_s: f64,
 }
@@ -208,6 +214,17 @@ impl Scrape {
         let mut family = out.encode_descriptor("iq_events", help, None, MetricType::Counter)?;
         for (event, n) in &control.iq_events {
             count(&mut family, &[("event", event)], *n)?;
+        }
+        let help = "Iq requests that wait for their turn";
+        out.encode_descriptor("iq_waiting_requests", help, None, MetricType::Gauge)?
+            .encode_gauge(&control.iq_waiting)?;
+        let help = "0: normal, 1: controllers are asked for less, 2: new calls without privilege are refused";
+        out.encode_descriptor("iq_overload_stage", help, None, MetricType::Gauge)?
+            .encode_gauge(&u32::from(control.overload_stage))?;
+        let help = "The load by what makes it: 1 at the first threshold, 2 at the second";
+        let mut family = out.encode_descriptor("iq_overload_load", help, None, MetricType::Gauge)?;
+        for (signal, load) in &control.overload_loads {
+            family.encode_family(&[("signal", *signal)])?.encode_gauge(load)?;
         }
         let (transactions, bytes) = control.iq_reply_cache;
         let help = "Transactions that are remembered, so that none is executed twice";

@@ -97,13 +97,16 @@ impl Executor {
     fn need_context(&self, e: &mut Execution, gateway: &mut dyn Gateway) -> Result<model::ContextId, Stop> {
         match e.here {
             Some(Here::One(id) | Here::New(Some(id), _)) => Ok(id),
-            Some(Here::New(None, attributes)) => match gateway.execute(Order::CreateContext(attributes))? {
-                Reply::Context(id) => {
-                    e.here = Some(Here::New(Some(id), attributes));
-                    Ok(id)
+            Some(Here::New(None, attributes)) => {
+                self.refuse_overload(attributes)?;
+                match gateway.execute(Order::CreateContext(attributes))? {
+                    Reply::Context(id) => {
+                        e.here = Some(Here::New(Some(id), attributes));
+                        Ok(id)
+                    }
+                    _ => Err(internal("CreateContext")),
                 }
-                _ => Err(internal("CreateContext")),
-            },
+            }
             Some(Here::Null | Here::All) | None => {
                 Err(ErrorDescriptor::new(ErrorCode::UNKNOWN_ACTION).into())
             }

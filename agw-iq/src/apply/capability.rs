@@ -92,7 +92,7 @@ impl Executor {
         let control = LocalControlDescriptor {
             mode: Some(StreamMode::SendReceive),
             reserve_value: Some(true),
-            reserve_group: Some(false),
+            reserve_group: Some(true),
             properties: local.collect(),
         };
         let parms = StreamParms { local_control: Some(control), ..StreamParms::default() };
@@ -126,7 +126,7 @@ impl Executor {
                     control.reserve_value = Some(true);
                 }
                 MediaAudit::LocalControl { item: LocalControlAudit::ReserveGroup, .. } => {
-                    control.reserve_group = Some(false);
+                    control.reserve_group = Some(true);
                 }
                 MediaAudit::Local { .. }
                 | MediaAudit::Remote { .. }

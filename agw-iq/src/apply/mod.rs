@@ -13,6 +13,7 @@ mod capability;
 mod events;
 mod gather;
 mod listening;
+mod load;
 mod media;
 mod names;
 mod noticed;
@@ -28,6 +29,7 @@ mod traffic;
 mod view;
 
 pub(crate) use events::Notification;
+pub use load::{Load, Stage};
 pub use service::Outage;
 
 use crate::ast::*;
@@ -240,6 +242,9 @@ pub(crate) struct Executor {
     pub(crate) root: RootProperties,
     /// Draining: what exists goes on, nothing new begins.
     pub(crate) draining: bool,
+    /// From which priority on a context is privileged.
+    high_priority: u8,
+    load: load::Told,
     view: View,
     clocks: events::Clocks,
     root_events: root_events::RootEvents,
@@ -260,6 +265,8 @@ impl Executor {
             timers: config.timers,
             root: config.root,
             draining: false,
+            high_priority: config.high_priority,
+            load: load::Told::default(),
             view: View::default(),
             clocks: events::Clocks::default(),
             root_events: root_events::RootEvents::default(),
@@ -334,20 +341,18 @@ impl Executor {
         if given.priority.is_some_and(|priority| priority > 15) {
             return Err(ErrorDescriptor::with_text(ErrorCode::UNSUPPORTED_VALUE, "Priority above 15"));
         }
-        let wanted = |old: ContextAttributes| ContextAttributes {
-            priority: given.priority.map_or(old.priority, |priority| priority as u8),
-            emergency: given.emergency.unwrap_or(old.emergency),
-        };
         let here = match action.context {
             ContextId::Null => Here::Null,
             ContextId::All => Here::All,
-            ContextId::Choose => Here::New(None, wanted(ContextAttributes::default())),
+            ContextId::Choose => {
+                Here::New(None, self.wanted_attributes(ContextAttributes::default(), action))
+            }
             ContextId::Id(number) => {
                 let id = model::ContextId(number);
                 let unknown = || ErrorDescriptor::with_text(ErrorCode::UNKNOWN_CONTEXT, number.to_string());
-                let context = self.view.contexts.get_mut(&number).ok_or_else(unknown)?;
-                let attributes = wanted(context.attributes);
-                if attributes != context.attributes {
+                let old = self.view.contexts.get(&number).ok_or_else(unknown)?.attributes;
+                let attributes = self.wanted_attributes(old, action);
+                if attributes != old {
                     let reply = gateway.execute(Order::SetAttributes(id, attributes));
                     match reply.map_err(|refused| refusal::descriptor(&refused))? {
                         Reply::Accepted(ticket)
@@ -355,7 +360,7 @@ impl Executor {
                         | Reply::Statistics(ticket) => e.note(ticket),
                         Reply::Context(_) => {}
                     }
-                    context.attributes = attributes;
+                    self.view.contexts.entry(number).or_default().attributes = attributes;
                 }
                 Here::One(id)
             }

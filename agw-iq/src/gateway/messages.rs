@@ -1,7 +1,6 @@
 //! What peers say: who may say it, reading it, and executing each request once.
 
 use super::*;
-use crate::apply::Caller;
 use crate::association::{Authority, MAX_VERSION, VERSION};
 use crate::ast::*;
 use crate::config::Protection;
@@ -142,11 +141,7 @@ impl MediaGateway {
         authority: Authority,
         gateway: &mut dyn Gateway,
     ) {
-        let refused = match authority {
-            Authority::TooEarly => Some(ErrorCode::BEFORE_SERVICE_CHANGE),
-            Authority::NotInCommand => Some(ErrorCode::UNAUTHORIZED_ENTITY),
-            Authority::Controls | Authority::Stranger => None,
-        };
+        let refused = admission::refusal(authority);
         if let Some(code) = refused {
             self.counters.out_of_turn += 1;
             let body = ReplyBody::Error(ErrorDescriptor::new(code));
@@ -155,11 +150,7 @@ impl MediaGateway {
         }
         let key = (manner.peer, request.id);
         match self.inbound.arrive(key) {
-            Arrival::New if self.running.len() < MAX_EXECUTING => self.begin(now, manner, request, gateway),
-            Arrival::New => {
-                let busy = ReplyBody::Error(ErrorDescriptor::new(ErrorCode::BUSY));
-                self.finish(now, key, manner, now, 0, busy, TransactionResult::Error);
-            }
+            Arrival::New => self.admit(now, manner, request, gateway),
             Arrival::Full => {
                 let busy = ReplyBody::Error(ErrorDescriptor::new(ErrorCode::BUSY));
                 let _ = self.say_reply(now, manner, request.id, false, busy);
@@ -174,34 +165,6 @@ impl MediaGateway {
             }
             Arrival::Forgotten => self.counters.transaction(TransactionResult::Duplicate),
         }
-    }
-
-    fn begin(&mut self, now: Now, manner: Manner, request: TransactionRequest, gateway: &mut dyn Gateway) {
-        let caller = Caller { peer: manner.peer, keys_allowed: self.keys_allowed(manner.peer) };
-        let running = Running {
-            execution: Execution::new(caller, request.actions),
-            peer: manner.peer,
-            id: request.id,
-            version: manner.version,
-            encoding: manner.encoding,
-            began: now,
-            deadline: now + self.config.timers.execution,
-            next_pending: now + self.executor.root.provisional_timer(),
-            pendings: 0,
-            finished: false,
-            waits_for: None,
-        };
-        self.advance(now, running, gateway);
-    }
-
-    /// IQ-3: keys travel only where Iq is confidential, or does not leave the host.
-    fn keys_allowed(&self, peer: Peer) -> bool {
-        let protected = match self.config.protection {
-            Protection::None => false,
-            Protection::Ipsec => true,
-            Protection::Tls => matches!(peer.link, Link::Tls(_)),
-        };
-        protected || self.config.allow_unprotected_keys || is_loopback(peer.address.ip())
     }
 
     /// Sends transactions or an error; the bytes, for those that may be asked for again. Else why they could not be sent.

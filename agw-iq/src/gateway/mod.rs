@@ -5,7 +5,9 @@
 //! `handle_` call is given; what the model's workers confirm later comes back as [`Event`]s. Nothing here reads a clock, opens a
 //! socket or sleeps, so hours of signalling run in a test in milliseconds.
 
+mod admission;
 mod messages;
+pub(crate) mod queue;
 mod requests;
 mod service;
 mod waiting;
@@ -96,6 +98,9 @@ pub struct MediaGateway {
     inbound: InboundTable,
     rates: Rates,
     outbound: Outbound<Purpose>,
+    /// Requests wait in the queue until they are asked for.
+    gathering: bool,
+    queue: queue::Queue,
     running: BTreeMap<Key, Running>,
     /// Running transactions by the ticket that they wait for.
     by_ticket: BTreeSet<(Ticket, Key)>,
@@ -135,6 +140,8 @@ impl MediaGateway {
             inbound: InboundTable::new(config.inbound),
             rates: Rates::new(config.messages_per_second),
             outbound: Outbound::new(config.retransmission, first_id),
+            gathering: false,
+            queue: queue::Queue::default(),
             running: BTreeMap::new(),
             by_ticket: BTreeSet::new(),
             statistics: BTreeMap::new(),

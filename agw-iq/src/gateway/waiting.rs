@@ -119,7 +119,13 @@ impl MediaGateway {
     pub(super) fn say_pending(&mut self, now: Now, key: Key) {
         let limit = self.executor.root.mg_pending_limit;
         let interval = self.executor.root.provisional_timer();
-        let Some(mut running) = self.unlist(key) else { return };
+        let Some(mut running) = self.unlist(key) else {
+            if let Some(manner) = self.queue.manner_of(key) {
+                self.counters.pendings += 1;
+                self.say(now, manner, Body::Transactions(vec![Transaction::Pending(key.1)]));
+            }
+            return;
+        };
         if running.pendings >= limit {
             return self.give_up(now, &running, ErrorCode::TOO_MANY_PENDINGS);
         }

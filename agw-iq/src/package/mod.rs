@@ -6,6 +6,7 @@
 //! value in the text (TS 29.334 clauses 5.2 and 5.17.1; IQ-1).
 
 pub mod address;
+pub mod congestion;
 pub mod diffserv;
 pub mod gate;
 pub mod generic;

@@ -4,12 +4,14 @@
 
 mod association;
 mod calls;
+mod codes;
 mod errors;
 mod examples;
 mod lab;
 mod lossy;
 mod model;
 mod notify;
+mod overload;
 mod random;
 mod realms;
 mod reserve;

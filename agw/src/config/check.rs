@@ -6,7 +6,7 @@ mod iq;
 pub use iq::keys_are_exposed;
 
 use super::load::Problem;
-use super::{Backend, Config, Realm, Side};
+use super::{Backend, Config, Realm, Side, Threshold};
 
 /// All suites, by their names in RFC 4568, RFC 6188 and RFC 7714 (SRTP-11).
 pub const SUITES: [&str; 9] = [
@@ -57,6 +57,16 @@ pub fn check(config: &Config) -> Vec<Problem> {
     range(&mut found, "limits.high_priority", config.limits.high_priority.into(), 0, 16);
     let rate = config.limits.rates.iq_messages_per_second;
     range(&mut found, "limits.rates.iq_messages_per_second", rate.into(), 0, 10_000_000);
+    let overload = &config.limits.overload;
+    for (key, Threshold([first, second]), most) in [
+        ("limits.overload.lag_ms", overload.lag_ms, 10_000),
+        ("limits.overload.queue_percent", overload.queue_percent, 100),
+        ("limits.overload.busy_percent", overload.busy_percent, 100),
+        ("limits.overload.use_percent", overload.use_percent, 100),
+    ] {
+        range(&mut found, key, first.into(), 1, most);
+        range(&mut found, key, second.into(), first.into(), most);
+    }
     range(&mut found, "io.tick_us", config.io.tick_us.into(), 0, 10_000);
     if !matches!(config.io.backend, Backend::Auto | Backend::Epoll) {
         found.push(Problem::error("io.backend", "this version has only \"auto\" and \"epoll\""));
@@ -236,6 +246,8 @@ mod tests {
             "limits.contexts=0",
             "limits.emergency_reserve=51",
             "limits.high_priority=17",
+            "limits.overload.busy_percent=[90,101]",
+            "limits.overload.lag_ms=[100,50]",
         ] {
             assert_eq!(first(&[set]).severity, Severity::Error, "{set}");
         }

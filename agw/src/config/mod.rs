@@ -4,13 +4,16 @@
 //! prints and which a test holds equal to [`Config::default`].
 
 pub mod check;
+pub mod limits;
 pub mod load;
 pub mod values;
+
+pub use limits::{Limits, Overload, Rates, Threshold};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use values::{Bytes, ControllerAddress, Listen, Ports, Scheme};
+use values::{ControllerAddress, Listen, Ports, Scheme};
 
 /// The default configuration as the user reads it.
 pub const DEFAULT_TOML: &str = include_str!("../default.toml");
@@ -339,48 +342,6 @@ pub enum Latch {
     Always,
     /// Never, whatever is signalled.
     Never,
-}
-
-/// `[limits]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Contexts at a time.
-    pub contexts: u32,
-    /// Per cent that only privileged contexts may take.
-    pub emergency_reserve: u8,
-    /// The least priority that is high; 16: none.
-    pub high_priority: u8,
-    /// Resident memory above which no new context is made; 0: none.
-    pub memory: Bytes,
-    /// Rates.
-    pub rates: Rates,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            contexts: 20_000,
-            emergency_reserve: 3,
-            high_priority: 8,
-            memory: Bytes(0),
-            rates: Rates::default(),
-        }
-    }
-}
-
-/// `[limits.rates]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Rates {
-    /// Iq messages a second from each controller; 0: no limit.
-    pub iq_messages_per_second: u32,
-}
-
-impl Default for Rates {
-    fn default() -> Self {
-        Self { iq_messages_per_second: 50_000 }
-    }
 }
 
 /// `[io]`.

@@ -95,6 +95,7 @@ impl Control {
     fn numbers(&self) -> ControlNumbers {
         let counts = self.controller.counts();
         let iq = self.iq.counters();
+        let (stage, loads) = self.overload.numbers();
         ControlNumbers {
             contexts: counts.contexts,
             terminations: counts.terminations,
@@ -129,6 +130,9 @@ impl Control {
                 ("unwritable", iq.unwritable),
                 ("connection_refused", iq.connections_refused),
             ],
+            iq_waiting: self.iq.waiting_requests(),
+            overload_stage: stage as u8,
+            overload_loads: loads,
             uptime_s: self.health.uptime().as_secs_f64(),
         }
     }

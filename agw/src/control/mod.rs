@@ -8,6 +8,7 @@ mod connections;
 mod endpoints;
 mod notify;
 mod outbox;
+mod overload;
 mod reads;
 mod reload;
 mod sctp;
@@ -15,6 +16,7 @@ mod setup;
 mod traces;
 
 pub use endpoints::Addresses;
+pub use overload::Signal as LoadSignal;
 pub use setup::{Gateway, build};
 
 use crate::admin::ask::Question;
@@ -32,6 +34,7 @@ use agw_iq::{Farewell, MediaGateway};
 use connections::{Connections, Happening, Stream};
 use endpoints::{Door, Endpoints};
 use notify::Systemd;
+use overload::Overload;
 use reads::Reads;
 use std::io;
 use std::net::SocketAddr;
@@ -43,7 +46,11 @@ use traces::Traces;
 use zeroize::Zeroizing;
 
 /// Datagrams taken in one go, before workers and timers get their turn.
-const MAX_DATAGRAMS_PER_TURN: usize = 64;
+const MAX_DATAGRAMS_PER_TURN: usize = 256;
+/// Requests executed in one go.
+const MAX_REQUESTS_PER_TURN: usize = 64;
+/// With so many requests waiting, what else has come stays in the sockets.
+const GATHERED_REQUESTS: usize = MediaGateway::MAX_WAITING_REQUESTS / 2;
 /// How often everything is looked after.
 const ROUND: Duration = Duration::from_secs(1);
 /// The longest datagram that UDP carries.
@@ -88,6 +95,7 @@ pub(crate) struct Control {
     handshakes: Handshakes,
     traces: Traces,
     reads: Reads,
+    overload: Overload,
     systemd: Systemd,
     draining_until: Option<Instant>,
     told_to_end: bool,
@@ -103,6 +111,9 @@ enum Wake {
     Told,
     Timer,
     Round,
+    /// Looks at the load, so long after it should have.
+    Pulse(Duration),
+    Requests,
     Asked(Question),
     WorkerEnded(WorkerEnd),
     Terminate,
@@ -141,6 +152,8 @@ impl Control {
         let mut signals = Signals::listen(with_signals).map_err(|e| Failure::because("signals", e))?;
         let mut round = tokio::time::interval(self.systemd.round(ROUND));
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut pulse = tokio::time::interval(overload::PULSE);
+        pulse.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         if !self.was_ready {
             tracing::info!("registering with the configured controllers");
         }
@@ -154,14 +167,17 @@ impl Control {
                 Some(end) = self.ended.recv() => Wake::WorkerEnded(end),
                 () = self.told.notified() => Wake::Told,
                 _ = round.tick() => Wake::Round,
+                due = pulse.tick() => Wake::Pulse(due.elapsed()),
                 () = sleep_until(timer) => Wake::Timer,
                 Some(question) = self.questions.recv() => Wake::Asked(question),
                 heard = network(&self.endpoints, &mut self.happenings) => {
                     heard.map_err(|e| Failure::because("Iq over UDP", e))?
                 }
+                () = std::future::ready(()), if self.iq.waiting_requests() > 0 => Wake::Requests,
             };
             let at_once = self.handle(wake)?;
             self.settle();
+            self.requests();
             if let Some(end) = at_once.or_else(|| self.drained()) {
                 self.last_words(end).await;
                 return Ok(end);
@@ -176,7 +192,8 @@ impl Control {
             Wake::Accepted(door, Ok((stream, from))) => self.accepted(door, stream, from),
             Wake::Accepted(_, Err(error)) => tracing::warn!(%error, "Iq could not accept a connection"),
             Wake::Connection(happening) => self.connection(now, happening),
-            Wake::Told | Wake::Timer => {}
+            Wake::Told | Wake::Timer | Wake::Requests => {}
+            Wake::Pulse(lag) => self.look_at_load(lag),
             Wake::Round => self.look_after(),
             Wake::Asked(question) => self.answer(question),
             Wake::WorkerEnded(end) => {
@@ -229,6 +246,10 @@ impl Control {
         self.endpoints.flush();
         for socket in 0..self.endpoints.sockets() {
             for _ in 0..MAX_DATAGRAMS_PER_TURN {
+                // What has no place to wait stays in the socket: only who comes above that is refused.
+                if self.iq.waiting_requests() >= GATHERED_REQUESTS {
+                    break;
+                }
                 let Some((id, length, from)) = self.endpoints.receive(socket, &mut self.buffer) else {
                     break;
                 };
@@ -236,8 +257,20 @@ impl Control {
                 self.controller.set_now(millis(now));
                 let bytes = self.buffer.get(..length).unwrap_or_default();
                 self.iq.handle_datagram(now, id, from, bytes, &mut self.controller);
-                self.settle();
             }
+        }
+        self.settle();
+    }
+
+    /// Executes some of the requests that wait, the urgent ones first, before more are heard.
+    fn requests(&mut self) {
+        for _ in 0..MAX_REQUESTS_PER_TURN {
+            let now = self.clock();
+            self.controller.set_now(millis(now));
+            if !self.iq.handle_next_request(now, &mut self.controller) {
+                return;
+            }
+            self.settle();
         }
     }
 

@@ -57,6 +57,7 @@ fn take_reloadable(running: &mut Config, new: &Config) {
     running.iq.tls.certificate.clone_from(&new.iq.tls.certificate);
     running.iq.tls.key.clone_from(&new.iq.tls.key);
     running.iq.tls.ca.clone_from(&new.iq.tls.ca);
+    running.limits.overload = new.limits.overload.clone();
 }
 
 /// The keys in which two configurations differ.
@@ -123,6 +124,15 @@ mod tests {
         new.iq.tls.certificate = "c".to_owned();
         new.iq.tls.key = "k".to_owned();
         new.iq.tls.ca = "a".to_owned();
+        let overload = &mut new.limits.overload;
+        for threshold in [
+            &mut overload.lag_ms,
+            &mut overload.queue_percent,
+            &mut overload.busy_percent,
+            &mut overload.use_percent,
+        ] {
+            threshold.0[0] += 1;
+        }
         let mut running = Config::default();
         let mut changed = differences(&running, &new);
         take_reloadable(&mut running, &new);

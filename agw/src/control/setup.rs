@@ -123,6 +123,7 @@ impl Gateway {
         let because = |e: std::io::Error| Failure::because("Iq", e);
         let (connections, happenings) = Connections::new(self.iq.ip(), self.identity);
         let mut iq = MediaGateway::new(iq_config(&config, self.iq), Duration::ZERO, seed());
+        iq.set_gathering(true);
         iq.set_wall_clock(Duration::ZERO, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
         let systemd = Systemd::new(process.is_some());
         let (source, logs) = process.map_or_else(Default::default, |(source, logs)| (source, Some(logs)));
@@ -147,6 +148,7 @@ impl Gateway {
             handshakes: Handshakes::default(),
             traces: Traces::default(),
             reads: super::reads::Reads::default(),
+            overload: super::overload::Overload::default(),
             systemd,
             draining_until: None,
             told_to_end: false,
@@ -213,6 +215,7 @@ fn iq_config(config: &Config, address: SocketAddr) -> IqConfig {
     made.allow_unprotected_keys = iq.allow_unprotected_keys;
     made.root.max_contexts = config.limits.contexts;
     made.messages_per_second = config.limits.rates.iq_messages_per_second;
+    made.high_priority = config.limits.high_priority;
     made
 }
 

@@ -48,12 +48,20 @@ pub const IT: Package = Package {
 
 /// H.248.10.
 pub const CHP: Package = Package {
-    events: &[Event { support: Support::Absent, ..event("MGCon", 0x0001) }],
-    ..known("chp", 0x0029, 1)
+    name: "chp",
+    id: 0x0029,
+    events: &[Event {
+        observed: &[parameter("reduction", 0x0001, Kind::Integer { min: 0, max: 100 })],
+        on_root: true,
+        ..event("MGCon", 0x0001)
+    }],
+    ..PACKAGE
 };
 
 /// H.248.11.
 pub const OCP: Package = Package {
-    events: &[Event { support: Support::Absent, mark: Mark::Provisional, ..event("mg_overload", 0x0001) }],
-    ..known("ocp", 0x0051, 1)
+    name: "ocp",
+    id: 0x0051,
+    events: &[Event { on_root: true, mark: Mark::Provisional, ..event("mg_overload", 0x0001) }],
+    ..PACKAGE
 };
