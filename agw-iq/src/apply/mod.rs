@@ -48,8 +48,10 @@ use view::{Scope, View};
 
 /// The most commands that one call gives to the model: more wait for the workers.
 const MAX_COMMANDS_PER_STEP: usize = 256;
-/// The most terminations that one wildcarded audit or Modify answers for: a reply with more would fit no transport.
+/// The most terminations that one wildcarded command answers for: a reply with more would fit no transport.
 const MAX_WILDCARD_REPLIES: usize = 4096;
+/// The most octets of the answers to one wildcard, without what they hold: the rest of a datagram is for what stands around them.
+const MAX_WILDCARD_ANSWER_BYTES: usize = 60_000;
 
 /// Who asked.
 #[derive(Clone, Copy, Debug)]
@@ -468,9 +470,12 @@ impl Executor {
             }
         };
         let matched = self.view.matching(name, &target, scope)?;
-        let answers_each = !wildcard_reply && !matches!(command, Command::Subtract(_));
-        if answers_each && matched.len() > MAX_WILDCARD_REPLIES {
-            return Err(ErrorDescriptor::new(ErrorCode::RESPONSE_TOO_LARGE).into());
+        // Asked before anything is done: nobody shall hear of an error what was executed.
+        let too_many = matched.len() > MAX_WILDCARD_REPLIES
+            || self.view.answer_bytes(&matched) > MAX_WILDCARD_ANSWER_BYTES;
+        if !wildcard_reply && too_many {
+            let text = format!("{} terminations: ask for less, or for a wildcarded response", matched.len());
+            return Err(ErrorDescriptor::with_text(ErrorCode::RESPONSE_TOO_LARGE, text).into());
         }
         if wildcard_reply && matches!(target, Target::Several(_)) {
             e.union = Some(e.reply(e.context(), name.clone(), succeeded(command.verb(), Vec::new())));

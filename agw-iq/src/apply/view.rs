@@ -140,6 +140,22 @@ impl View {
         }
     }
 
+    /// How many octets it takes at most to name these in a reply, each in its context, in the longer style of text.
+    pub(super) fn answer_bytes(&self, ids: &[TerminationId]) -> usize {
+        /// Around a name: white space, the longest command, `=`, a comma and a line end.
+        const COMMAND: usize = 32;
+        /// `Context = 4294967295 { ... },` with white space and line ends.
+        const CONTEXT: usize = 40;
+        let mut last = None;
+        let found = ids.iter().filter_map(|id| self.termination(*id));
+        found
+            .map(|termination| {
+                let new_context = last.replace(termination.context) != Some(termination.context);
+                termination.name.as_str().len() + COMMAND + if new_context { CONTEXT } else { 0 }
+            })
+            .sum()
+    }
+
     pub(super) fn insert(&mut self, id: TerminationId, termination: Termination) {
         self.contexts.entry(termination.context.0).or_default().terminations.push(id);
         self.terminations.insert(id.0, termination);

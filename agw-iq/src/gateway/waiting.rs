@@ -107,7 +107,14 @@ impl MediaGateway {
     ) {
         // Annex D.1.4: who has said Pending asks for an immediate acknowledgement.
         let immediate_ack = pendings > 0 && !manner.peer.link.is_reliable();
-        let said = self.say_reply(now, manner, key.1, immediate_ack, body).or_else(|code| {
+        let shorter = without_statistics(&body);
+        let said = self.say_reply(now, manner, key.1, immediate_ack, body);
+        // What was subtracted is gone: better to say so without statistics than not at all.
+        let said = said.or_else(|code| match shorter {
+            Some(shorter) => self.say_reply(now, manner, key.1, immediate_ack, shorter),
+            None => Err(code),
+        });
+        let said = said.or_else(|code| {
             let instead = ReplyBody::Error(ErrorDescriptor::new(code));
             self.say_reply(now, manner, key.1, immediate_ack, instead)
         });
@@ -122,7 +129,7 @@ impl MediaGateway {
         let Some(mut running) = self.unlist(key) else {
             if let Some(manner) = self.queue.manner_of(key) {
                 self.counters.pendings += 1;
-                self.say(now, manner, Body::Transactions(vec![Transaction::Pending(key.1)]));
+                let _ = self.say(now, manner, Body::Transactions(vec![Transaction::Pending(key.1)]));
             }
             return;
         };
@@ -170,6 +177,28 @@ impl MediaGateway {
             self.statistics.remove(&ticket);
         }
     }
+}
+
+/// A reply that may be too long for a datagram because of the statistics of what was subtracted, without them.
+fn without_statistics(body: &ReplyBody) -> Option<ReplyBody> {
+    /// So many fit, whatever the style.
+    const ALWAYS_FIT: usize = 64;
+    let ReplyBody::Actions(actions) = body else { return None };
+    let has_any =
+        |audit: &TerminationAudit| audit.iter().any(|item| matches!(item, AuditReturn::Statistics(_)));
+    let commands = actions.iter().flat_map(|action| &action.commands);
+    let subtracted = commands
+        .filter(|command| matches!(&command.result, CommandResult::Subtract(audit) if has_any(audit)));
+    if subtracted.count() <= ALWAYS_FIT {
+        return None;
+    }
+    let mut actions = actions.clone();
+    for command in actions.iter_mut().flat_map(|action| &mut action.commands) {
+        if let CommandResult::Subtract(audit) = &mut command.result {
+            audit.retain(|item| !matches!(item, AuditReturn::Statistics(_)));
+        }
+    }
+    Some(ReplyBody::Actions(actions))
 }
 
 /// Whether anything in a reply failed.

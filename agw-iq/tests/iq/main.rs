@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, missing_docs, reason = "a test's helpers are read, not published")]
 
 mod association;
+mod audits;
 mod calls;
 mod codes;
 mod errors;
