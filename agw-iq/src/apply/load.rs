@@ -43,21 +43,21 @@ impl Executor {
     pub(crate) fn set_load(&mut self, now: Now, load: Load) -> Option<Notification> {
         self.load.load = load;
         // What has not been answered is not overtaken by news of the same.
-        if self.root_events.is_notifying() {
+        if self.root_events.listening().is_busy() {
             return None;
         }
         if self.root_events.asked("chp", "MGCon").is_none() {
             self.load.reduction_percent = 0;
         } else if self.load.reduction_percent != load.reduction_percent {
             self.load.reduction_percent = load.reduction_percent;
-            return self.observe_root(congestion::reduction(load.reduction_percent));
+            return self.observe_root(now, congestion::reduction(load.reduction_percent));
         }
         let lately = self.load.overload_at.is_some_and(|told| now < told + congestion::REPEAT);
         if load.stage == Stage::Calm || lately || self.root_events.asked("ocp", "mg_overload").is_none() {
             return None;
         }
         self.load.overload_at = Some(now);
-        self.observe_root(congestion::overload())
+        self.observe_root(now, congestion::overload())
     }
 
     /// Whether a new context with these attributes can be taken on at all.

@@ -42,11 +42,6 @@ impl RootEvents {
         &self.listening
     }
 
-    /// Whether a Notify of ROOT is unanswered.
-    pub(super) fn is_notifying(&self) -> bool {
-        self.notifying
-    }
-
     /// The request for an event, if it was asked for.
     pub(super) fn asked(&self, package: &str, item: &str) -> Option<&RequestedEvent> {
         self.listening.asked(package, item)
