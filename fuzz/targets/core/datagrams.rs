@@ -388,6 +388,7 @@ fn spec(input: &mut Input<'_>, keys: &[CryptoAttribute]) -> StreamSpec {
         clock_rate_hz: if set(8) { Some(u32::from(input.byte()).pow(4)) } else { None },
         dscp: if set(9) { Some(input.byte()) } else { None },
         copy_dscp: set(13),
+        watch: if set(14) { watch(input) } else { Watch::default() },
         latch: match choices >> 10 & 3 {
             0 => None,
             1 => Some(LatchAction::Off),
@@ -403,6 +404,12 @@ fn remote(input: &mut Input<'_>, with_rtcp: bool) -> Remote {
         rtp.set_port(0);
     }
     Remote { rtp, rtcp: if with_rtcp { Some(address(input.one_of(&PEERS))) } else { None } }
+}
+
+fn watch(input: &mut Input<'_>) -> Watch {
+    let mut watch = Watch::default();
+    watch.set(input.one_of(&Way::ALL), input.word().into());
+    watch
 }
 
 fn policing(input: &mut Input<'_>) -> Policing {
