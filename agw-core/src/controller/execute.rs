@@ -441,14 +441,13 @@ impl<O: PortOpener> Controller<O> {
         }
     }
 
-    /// Ends a command: wakes the workers that it concerns and names its ticket.
+    /// Ends a command: names its ticket. Its workers are woken with those of the turn's other commands.
     pub(super) fn finish(&mut self) -> Ticket {
-        self.wake_workers();
         self.tickets.end_command()
     }
 
-    /// Wakes the workers that were sent orders.
-    pub(super) fn wake_workers(&mut self) {
+    /// Wakes the workers that were sent orders since the last call. [`Controller::poll_event`] does so when it has nothing more.
+    pub fn wake_workers(&mut self) {
         for (worker, link) in self.links.iter_mut().enumerate() {
             if link.take_wake() {
                 self.sockets.opener.wake(worker);

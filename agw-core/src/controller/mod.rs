@@ -9,7 +9,8 @@
 //!
 //! Call [`Controller::set_now`] before anything else in a turn, then [`Gateway::execute`](crate::command::Gateway::execute) for each command, then
 //! [`Controller::poll_event`] until it has nothing more, and again after [`Controller::next_timeout`] or when a worker may have
-//! answered. Nothing here blocks, reads a clock or starts a thread.
+//! answered. Workers are woken once a turn, when there is nothing more, and not for each command: a wake-up costs more than most
+//! commands. Nothing here blocks, reads a clock or starts a thread.
 
 mod config;
 mod draft;

@@ -280,7 +280,6 @@ impl<O: PortOpener> Controller<O> {
             }
         };
         self.passages.arriving.insert(last, passage.to);
-        self.wake_workers();
     }
 
     /// An order was obeyed. If it was the last of an arrival, the new worker may reap from the flow's ports now; unless the flow has been

@@ -12,8 +12,8 @@ use crate::model::StreamStatistics;
 const ANSWERS_BETWEEN_DONE: u32 = 64;
 
 impl<O: PortOpener> Controller<O> {
-    /// The next thing to tell a front end; `None` when there is nothing more now. [`Event::Done`] is told of the last command only when
-    /// several have been done since.
+    /// The next thing to tell a front end; `None` when there is nothing more now, and then the workers are woken for what was ordered
+    /// meanwhile. [`Event::Done`] is told of the last command only when several have been done since.
     pub fn poll_event(&mut self) -> Option<Event> {
         while self.untold.is_empty() && self.answers_since_done < ANSWERS_BETWEEN_DONE {
             let Some((worker, answer)) = self.next_answer() else { break };
@@ -26,8 +26,12 @@ impl<O: PortOpener> Controller<O> {
             return Some(event);
         }
         self.answers_since_done = 0;
+        if let Some(done) = self.tickets.take_done() {
+            return Some(Event::Done(done));
+        }
         self.sockets.opener.tend();
-        self.tickets.take_done().map(Event::Done)
+        self.wake_workers();
+        None
     }
 
     /// The next answer, from each worker in turn.

@@ -93,9 +93,10 @@ impl<Io: PacketIo> Worker<Io> {
         Arc::clone(&self.published)
     }
 
-    /// Whether answers were told since the last call, so that whoever waits for them can be woken: once a turn, not once an answer.
+    /// Whether answers were told since the last call, so that whoever waits for them can be woken: not for each answer, nor while more
+    /// orders wait that can be obeyed, which soon bring more answers. (The controller bounds what is unanswered, so they come to an end.)
     pub fn take_told(&mut self) -> bool {
-        std::mem::take(&mut self.told)
+        (self.orders.is_empty() || self.answers.is_full()) && std::mem::take(&mut self.told)
     }
 
     /// One turn: waits at most `wait` for packets or orders, and does all that they ask.

@@ -48,7 +48,7 @@ use zeroize::Zeroizing;
 /// Datagrams taken in one go, before workers and timers get their turn.
 const MAX_DATAGRAMS_PER_TURN: usize = 256;
 /// Requests executed in one go.
-const MAX_REQUESTS_PER_TURN: usize = 64;
+const MAX_REQUESTS_PER_TURN: usize = 32;
 /// With so many requests waiting, what else has come stays in the sockets.
 const GATHERED_REQUESTS: usize = MediaGateway::MAX_WAITING_REQUESTS / 2;
 /// How often everything is looked after.
@@ -176,8 +176,8 @@ impl Control {
                 () = std::future::ready(()), if self.iq.waiting_requests() > 0 => Wake::Requests,
             };
             let at_once = self.handle(wake)?;
-            self.settle();
             self.requests();
+            self.settle();
             if let Some(end) = at_once.or_else(|| self.drained()) {
                 self.last_words(end).await;
                 return Ok(end);
@@ -209,7 +209,8 @@ impl Control {
         Ok(None)
     }
 
-    /// Lets everything that follows from what has happened follow: confirmed orders, timers, messages to send.
+    /// Lets everything that follows from what has happened follow: confirmed orders, timers, messages to send. Once a turn, not once a
+    /// message: the workers are woken here for all that was ordered, and a wake-up costs more than most messages.
     fn settle(&mut self) {
         let now = self.clock();
         self.controller.set_now(millis(now));
@@ -223,6 +224,7 @@ impl Control {
         if self.iq.poll_timeout().is_some_and(|at| at <= now) {
             self.iq.handle_timeout(now, &mut self.controller);
         }
+        self.controller.wake_workers();
         while let Some(request) = self.iq.poll_connection() {
             self.connections.obey(request);
         }
@@ -259,7 +261,6 @@ impl Control {
                 self.iq.handle_datagram(now, id, from, bytes, &mut self.controller);
             }
         }
-        self.settle();
     }
 
     /// Executes some of the requests that wait, the urgent ones first, before more are heard.
@@ -270,7 +271,6 @@ impl Control {
             if !self.iq.handle_next_request(now, &mut self.controller) {
                 return;
             }
-            self.settle();
         }
     }
 
