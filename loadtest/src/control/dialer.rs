@@ -3,6 +3,7 @@
 use super::{Control, Event, GatewayAddress};
 use crate::calls::{CallPlan, Established};
 use crate::measure::Times;
+use agw_core::io::sys;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -14,6 +15,10 @@ pub const MAX_WINDOW: usize = 1024;
 const MAX_REPLY_BYTES: usize = 65_535;
 /// How long one wait for a reply lasts at most, so that pacing and live lines go on.
 const MAX_WAIT: Duration = Duration::from_millis(50);
+
+/// How often replies are taken in while none is there. They are gathered: whoever sleeps until one comes makes the sender pay for waking
+/// it, and that would be measured as the gateway's.
+const TICK: Duration = Duration::from_micros(100);
 
 /// One gateway's control connection.
 pub struct Dialer {
@@ -50,6 +55,7 @@ impl Dialer {
         let any: SocketAddr = if gateway.is_ipv4() { ([0; 4], 0).into() } else { ([0u16; 8], 0).into() };
         let socket = UdpSocket::bind(any)?;
         socket.connect(gateway)?;
+        socket.set_nonblocking(true)?;
         // A full window of replies may come at once.
         let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20);
         Ok(Self {
@@ -92,17 +98,9 @@ impl Dialer {
         self.flush()?;
         let now = self.started.elapsed();
         let timer = self.control.poll_timeout().map_or(wait, |then| then.saturating_sub(now));
-        let wait = wait.min(timer).min(MAX_WAIT);
-        if !wait.is_zero() {
-            self.socket.set_nonblocking(false)?;
-            self.socket.set_read_timeout(Some(wait.max(Duration::from_micros(1))))?;
-            self.receive()?;
-        }
-        self.socket.set_nonblocking(true)?;
-        for _ in 0..MAX_WINDOW {
-            if !self.receive()? {
-                break;
-            }
+        let until = now + wait.min(timer).min(MAX_WAIT);
+        while !self.take_waiting()? && self.started.elapsed() < until {
+            sys::rest(TICK);
         }
         self.control.handle_timeout(self.started.elapsed());
         self.flush()?;
@@ -177,7 +175,6 @@ impl Dialer {
 
     fn flush(&mut self) -> io::Result<()> {
         while let Some(datagram) = self.control.poll_transmit() {
-            self.socket.set_nonblocking(false)?;
             match self.socket.send(&datagram) {
                 Ok(_) => {}
                 Err(error) if passing(&error) => {}
@@ -185,6 +182,16 @@ impl Dialer {
             }
         }
         Ok(())
+    }
+
+    /// Takes what is there; says whether there was anything.
+    fn take_waiting(&mut self) -> io::Result<bool> {
+        for taken in 0..MAX_WINDOW {
+            if !self.receive()? {
+                return Ok(taken > 0);
+            }
+        }
+        Ok(true)
     }
 
     /// Takes one datagram; says whether there was one.

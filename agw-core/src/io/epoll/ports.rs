@@ -130,7 +130,10 @@ impl EpollPorts {
         }
         sys::enable_overflow_count(&socket)?;
         sys::allow_fragments(&socket, is_v6)?;
-        sys::set_dscp(&socket, is_v6, options.dscp)?;
+        // A new socket sends with 0.
+        if options.dscp != 0 {
+            sys::set_dscp(&socket, is_v6, options.dscp)?;
+        }
         Ok(socket)
     }
 
@@ -261,20 +264,15 @@ impl PortOpener for EpollPorts {
         }
     }
 
-    fn close(&mut self, worker: usize, port: PortHandle) {
+    fn close(&mut self, _worker: usize, port: PortHandle) {
         if self.port(port).is_err() {
             return;
         }
         let Some(port) = self.open[descriptor(port) as usize].port.take() else { return };
         self.ports -= 1;
         self.companions -= usize::from(port.companion.is_some());
-        for socket in port.sockets() {
-            if let Some(post) = self.shared.workers.get(worker) {
-                // Cannot fail for a registered descriptor, and closing it would do the same.
-                let _ = post.epoll.remove(socket.as_fd());
-            }
-            self.settle_losses(socket, port.key);
-        }
+        // Nobody else has the descriptors, so closing them takes them out of every epoll instance too (epoll(7)).
+        port.sockets().for_each(|socket| self.settle_losses(socket, port.key));
     }
 
     fn reserve(&mut self, worker: usize, port: PortHandle) -> io::Result<()> {
