@@ -12,6 +12,7 @@ mod text;
 mod types;
 
 pub use parse::{MAX_GROUPS, MAX_LINE_BYTES, MAX_LINES, MAX_MEDIA, SdpError};
+pub(crate) use print::print_without;
 pub use text::SdpText;
 pub use types::*;
 

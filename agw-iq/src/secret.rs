@@ -35,11 +35,6 @@ impl SecretBuf {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The octets, in the same memory: whoever takes them has to wipe them.
-    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
-        std::mem::take(&mut *self.0).into_bytes()
-    }
 }
 
 impl std::ops::Deref for SecretBuf {

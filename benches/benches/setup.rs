@@ -22,8 +22,7 @@ const REST: Duration = Duration::from_secs(31);
 
 fn main() {
     let mut numbers = std::env::args().filter_map(|argument| argument.parse().ok());
-    let (calls, rounds): (usize, usize) =
-        (numbers.next().unwrap_or(100_000), numbers.next().unwrap_or(10));
+    let (calls, rounds): (usize, usize) = (numbers.next().unwrap_or(100_000), numbers.next().unwrap_or(10));
     cost();
     parts(calls.min(20_000));
     rounds_of(calls, rounds);
@@ -62,7 +61,11 @@ fn cost() {
     println!("a call through Iq, controller and worker, no sockets (median of {BLOCKS}):");
     println!("  set up         {up:>8.0} ns");
     println!("  taken down     {down:>8.0} ns");
-    println!("  both           {:>8.0} ns   {:.1} : 1 of reading both requests alone ({baseline:.0} ns)", up + down, (up + down) / baseline);
+    println!(
+        "  both           {:>8.0} ns   {:.1} : 1 of reading both requests alone ({baseline:.0} ns)",
+        up + down,
+        (up + down) / baseline
+    );
     println!("  allocations    {allocations:>8.1}\n");
 }
 
@@ -72,9 +75,8 @@ fn per_call(start: Instant) -> f64 {
 
 /// Bytes per call, by what holds them: each part is what a gateway with it takes more than one without.
 fn parts(calls: usize) {
-    let per_call = |work: &mut dyn FnMut()| {
-        allocation_counter::measure(work).bytes_current as f64 / calls as f64
-    };
+    let per_call =
+        |work: &mut dyn FnMut()| allocation_counter::measure(work).bytes_current as f64 / calls as f64;
     let mut whole = Whole::new(calls);
     let mut next = 1;
     let mut all = per_call(&mut || drop(black_box(fill(&mut whole, &mut next, calls, AT_ONCE))));
@@ -96,7 +98,8 @@ fn parts(calls: usize) {
 /// The same call by commands to the model, without Iq.
 fn model_call(whole: &mut Whole, keyed: bool) {
     let controller = &mut whole.controller;
-    let Ok(Reply::Context(context)) = controller.execute(Command::CreateContext(ContextAttributes::default()))
+    let Ok(Reply::Context(context)) =
+        controller.execute(Command::CreateContext(ContextAttributes::default()))
     else {
         panic!("no context")
     };
@@ -121,7 +124,9 @@ fn model_call(whole: &mut Whole, keyed: bool) {
 fn rounds_of(calls: usize, rounds: usize) {
     let mut whole = Whole::new(calls);
     let mut next = 1;
-    println!("{calls} calls, {rounds} rounds: bytes per call while held, bytes left when all are gone and forgotten");
+    println!(
+        "{calls} calls, {rounds} rounds: bytes per call while held, bytes left when all are gone and forgotten"
+    );
     let mut left_behind = 0;
     for round in 1..=rounds {
         let mut held = Vec::new();
@@ -140,7 +145,7 @@ fn rounds_of(calls: usize, rounds: usize) {
         println!(
             "  round {round:>2}  {:>6.0} held  {:>9} left   {:>5.1} us a call",
             (up.bytes_current - ours) as f64 / calls as f64,
-            left_behind - ours * round as i64 ,
+            left_behind - ours * round as i64,
             start.elapsed().as_micros() as f64 / calls as f64,
         );
         drop(held);

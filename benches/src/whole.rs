@@ -41,7 +41,10 @@ impl Whole {
             leg: if at == 0 { Leg::Access } else { Leg::Core },
             default: at == 1,
             addresses: (1..=ADDRESSES)
-                .map(|host| LocalAddress { bind: IpAddr::V4(Ipv4Addr::new(10, 0, at, host)), advertise: None })
+                .map(|host| LocalAddress {
+                    bind: IpAddr::V4(Ipv4Addr::new(10, 0, at, host)),
+                    advertise: None,
+                })
                 .collect(),
             ports: PortRange::new(1024, 65_535).expect("a range"),
             dscp: 0,
@@ -78,7 +81,13 @@ impl Whole {
         let now = self.now();
         self.controller.set_now(now.as_millis() as u64);
         for request in requests {
-            self.iq.handle_datagram(now, SocketId::TEXT, SocketAddr::from(MGC), request, &mut self.controller);
+            self.iq.handle_datagram(
+                now,
+                SocketId::TEXT,
+                SocketAddr::from(MGC),
+                request,
+                &mut self.controller,
+            );
         }
         self.turn();
         while let Some(transmit) = self.iq.poll_transmit() {
@@ -137,7 +146,8 @@ pub type Held = Vec<u32>;
 pub fn fill(whole: &mut Whole, next: &mut usize, contexts: usize, at_once: usize) -> Held {
     let mut held = Vec::with_capacity(contexts);
     while held.len() < contexts {
-        let requests: Vec<String> = (0..at_once.min(contexts - held.len())).map(|n| set_up(*next + n)).collect();
+        let requests: Vec<String> =
+            (0..at_once.min(contexts - held.len())).map(|n| set_up(*next + n)).collect();
         *next += requests.len();
         whole.exchange(requests.iter().map(String::as_bytes), |reply| {
             let made = context_of(reply);

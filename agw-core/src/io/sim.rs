@@ -102,6 +102,8 @@ struct Net {
     next_flight: u64,
     ports: BTreeMap<u32, Port>,
     by_address: BTreeMap<SocketAddr, u32>,
+    /// Ports on which something waits.
+    waiting: BTreeSet<u32>,
     next_port: u32,
     endpoints: BTreeMap<SocketAddr, VecDeque<(SocketAddr, Vec<u8>, u8)>>,
     /// The code points of what endpoints send, where that is not 0.
@@ -136,8 +138,11 @@ impl Net {
             let Some(flight) = self.flights.remove(&number) else { continue };
             if let Some(inbox) = self.endpoints.get_mut(&flight.to) {
                 inbox.push_back((flight.from, flight.bytes, flight.dscp));
-            } else if let Some(port) = self.by_address.get(&flight.to).and_then(|h| self.ports.get_mut(h)) {
+            } else if let Some(handle) = self.by_address.get(&flight.to)
+                && let Some(port) = self.ports.get_mut(handle)
+            {
                 if port.queue.len() < QUEUE_DATAGRAMS {
+                    self.waiting.insert(*handle);
                     let Flight { from, bytes, dscp, .. } = flight;
                     port.queue.push_back(Waiting { from, bytes, dscp, arrived_us: due_us });
                 } else {
@@ -164,6 +169,7 @@ impl SimNet {
             next_flight: 0,
             ports: BTreeMap::new(),
             by_address: BTreeMap::new(),
+            waiting: BTreeSet::new(),
             next_port: 0,
             endpoints: BTreeMap::new(),
             marks: BTreeMap::new(),
@@ -323,6 +329,7 @@ impl PortOpener for SimPorts {
 
     fn close(&mut self, _worker: usize, port: PortHandle) {
         let mut net = self.0.net();
+        net.waiting.remove(&port.0);
         if let Some(port) = net.ports.remove(&port.0) {
             net.by_address.remove(&port.local);
             *net.closed_losses.entry(port.key.address).or_default() += u64::from(port.lost);
@@ -368,25 +375,27 @@ impl PacketIo for SimIo {
         batch.filled = 0;
         let now_us = net.now_us;
         // One packet of each port in turn, as a fair backend does.
+        let Net { ports, waiting, .. } = &mut *net;
         loop {
             let before = batch.filled;
-            for port in net.ports.values_mut().filter(|port| port.worker == Some(self.worker)) {
-                if batch.filled == BATCH_SLOTS {
-                    return Ok(());
+            waiting.retain(|handle| {
+                let Some(port) = ports.get_mut(handle) else { return false };
+                if port.worker == Some(self.worker) && batch.filled < BATCH_SLOTS {
+                    let Some(Waiting { from, bytes, dscp, arrived_us }) = port.queue.pop_front() else {
+                        return false;
+                    };
+                    let slot = &mut batch.slots[batch.filled];
+                    let len = bytes.len().min(MAX_DATAGRAM_BYTES);
+                    slot.bytes[..len].copy_from_slice(&bytes[..len]);
+                    slot.fill(port.key, from, len, bytes.len() > len);
+                    slot.waited_us = u32::try_from(now_us - arrived_us).ok();
+                    slot.lost_before = std::mem::take(&mut port.lost);
+                    slot.received_dscp = port.reads_dscp.then_some(dscp);
+                    batch.filled += 1;
                 }
-                let Some(Waiting { from, bytes, dscp, arrived_us }) = port.queue.pop_front() else {
-                    continue;
-                };
-                let slot = &mut batch.slots[batch.filled];
-                let len = bytes.len().min(MAX_DATAGRAM_BYTES);
-                slot.bytes[..len].copy_from_slice(&bytes[..len]);
-                slot.fill(port.key, from, len, bytes.len() > len);
-                slot.waited_us = u32::try_from(now_us - arrived_us).ok();
-                slot.lost_before = std::mem::take(&mut port.lost);
-                slot.received_dscp = port.reads_dscp.then_some(dscp);
-                batch.filled += 1;
-            }
-            if batch.filled == before {
+                !port.queue.is_empty()
+            });
+            if batch.filled == before || batch.filled == BATCH_SLOTS {
                 return Ok(());
             }
         }

@@ -1,5 +1,6 @@
 //! Add, Modify, Move and Subtract (H.248.1 sections 7.2.1 to 7.2.4).
 
+use super::by_stream::ByStream;
 use super::gather::Wanted;
 use super::listening::Listening;
 use super::plan::{Agreed, Changed, Reserved};
@@ -9,7 +10,6 @@ use super::*;
 use crate::package;
 use crate::package::silence;
 use crate::sdp::{Sdp, SdpText};
-use std::collections::BTreeMap;
 
 impl Executor {
     /// Add, with its answer.
@@ -74,7 +74,7 @@ impl Executor {
             name: own_name.clone(),
             interface: realm,
             context,
-            streams: BTreeMap::new(),
+            streams: ByStream::default(),
             listening: Listening::default(),
             playing: PlayingSignals::default(),
             activities: silence::Activities::default(),
@@ -282,7 +282,7 @@ impl Executor {
 
 /// Writes one stream into the view; what the reply says of it. Local and Remote carry keys here and only here (SRTP-12).
 fn settle(
-    streams: &mut BTreeMap<u16, stream::Stream>,
+    streams: &mut ByStream<stream::Stream>,
     number: u16,
     changed: Changed,
     given: Option<&model::LocalStream>,

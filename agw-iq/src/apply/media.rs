@@ -7,7 +7,7 @@
 use super::traffic::Bandwidths;
 use crate::ast::ErrorDescriptor;
 use crate::errors::ErrorCode;
-use crate::sdp::{self, Group, Media, Port, Rtcp, Sdp, SdpText};
+use crate::sdp::{self, Group, Media, Port, Rtcp, SdpText};
 use crate::secret::{holds_inline_key, redact};
 use agw_core::model::{CryptoAttribute, Family, Transport};
 use std::net::IpAddr;
@@ -181,25 +181,19 @@ fn clock_rate(media: &Media) -> Option<u32> {
 /// What of a description is kept and shown in audits: everything but keys (SRTP-12). What stands behind `inline:` where no key belongs, as
 /// under a mistyped name, is blanked.
 pub(super) fn kept(groups: &[Group]) -> SdpText {
-    let text = Sdp { groups: groups.iter().map(without_keys).collect() }.print();
+    let text = sdp::print_without(groups, is_secret);
     if holds_inline_key(text.as_str()) { SdpText::new(&redact(text.as_str())) } else { text }
 }
 
-fn without_keys(group: &Group) -> Group {
-    let secret = |line: &sdp::Line| match line {
+fn is_secret(line: &sdp::Line) -> bool {
+    match line {
         sdp::Line::Attribute(attribute) => {
             let name = attribute.name();
             name.eq_ignore_ascii_case("crypto") || name.eq_ignore_ascii_case("key-mgmt")
         }
         sdp::Line::Other { kind, .. } => *kind == 'k',
         _ => false,
-    };
-    let mut kept = group.clone();
-    kept.lines.retain(|line| !secret(line));
-    for media in &mut kept.media {
-        media.lines.retain(|line| !secret(line));
     }
-    kept
 }
 
 /// The first value that the gateway was asked to choose and cannot, as its line. `rtcp_port`: it can choose the RTCP port.

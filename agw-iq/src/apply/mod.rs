@@ -9,6 +9,7 @@ mod alternatives;
 mod amm;
 mod answer;
 mod audit;
+mod by_stream;
 mod capability;
 mod events;
 mod gather;

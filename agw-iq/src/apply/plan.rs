@@ -6,6 +6,7 @@
 
 use super::alternatives::{Choice, Described, pairs};
 use super::amm::{internal, refuse_unknown};
+use super::by_stream::ByStream;
 use super::events::{Detector, check_event_buffer, read_events};
 use super::playing::{AskedLatch, read_signals};
 use super::stream::{Begun, Rules, Stream, begin, merge};
@@ -22,7 +23,7 @@ const MAX_TRIALS: usize = 64;
 /// A request, checked against the packages and the termination as it is.
 pub(super) struct Plan<'a> {
     id: Option<model::TerminationId>,
-    streams: BTreeMap<u16, Wish<'a>>,
+    streams: ByStream<Wish<'a>>,
     listens: Listens,
     /// What the controller has taken out of service passes nothing, whatever its mode.
     out_of_service: bool,
@@ -59,7 +60,7 @@ struct Wish<'a> {
 pub(super) struct Agreed {
     pub(super) given: TerminationView,
     pub(super) ticket: Option<Ticket>,
-    pub(super) streams: BTreeMap<u16, Changed>,
+    pub(super) streams: ByStream<Changed>,
     pub(super) listens: Listens,
 }
 
@@ -209,13 +210,16 @@ impl Plan<'_> {
     }
 
     fn settle(self, given: TerminationView, ticket: Option<Ticket>) -> Agreed {
-        let streams = self.streams.into_iter().map(|(id, wish)| (id, wish.settle())).collect();
+        let streams = self.streams.map(Wish::settle);
         Agreed { given, ticket, streams, listens: self.listens }
     }
 
     fn nothing_left(&mut self) -> ErrorDescriptor {
-        let first = self.streams.values_mut().next();
-        first.map_or_else(|| ErrorDescriptor::new(ErrorCode::INSUFFICIENT_RESOURCES), Wish::nothing_left)
+        let first = self.streams.iter_mut().next();
+        first.map_or_else(
+            || ErrorDescriptor::new(ErrorCode::INSUFFICIENT_RESOURCES),
+            |(_, wish)| wish.nothing_left(),
+        )
     }
 
     /// Turns to the next alternatives of the stream that the model refuses, where its refusal is of alternatives at all.
@@ -272,7 +276,7 @@ impl Executor {
             None => current.and_then(|termination| termination.listening.active()),
         };
         let active = active.map_or(&[][..], |active| &active.events);
-        let mut streams = BTreeMap::new();
+        let mut streams = ByStream::with_capacity(described.len());
         let nothing = StreamParms::default();
         for stream in all {
             let before = current.and_then(|termination| termination.streams.get(&stream));

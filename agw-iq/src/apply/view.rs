@@ -3,6 +3,7 @@
 //! The model owns what runs; this is what an audit is answered from, and what a partial Modify is merged into. It changes only after
 //! the model has agreed.
 
+use super::by_stream::ByStream;
 use super::listening::Listening;
 use super::names::{Pattern, Target, unknown};
 use super::playing::PlayingSignals;
@@ -28,7 +29,7 @@ pub(super) struct Termination {
     /// The realm that its name has as interface.
     pub(super) interface: RealmName,
     pub(super) context: ContextId,
-    pub(super) streams: BTreeMap<u16, Stream>,
+    pub(super) streams: ByStream<Stream>,
     /// What it was asked to tell, and what waits to be told.
     pub(super) listening: Listening,
     /// Signals that have not ended.

@@ -88,7 +88,7 @@ impl MediaGateway {
         gateway: &mut dyn Gateway,
     ) {
         let caller = Caller { peer: manner.peer, keys_allowed: self.keys_allowed(manner.peer) };
-        let running = Running {
+        let running = Box::new(Running {
             execution: Execution::new(caller, request.actions),
             peer: manner.peer,
             id: request.id,
@@ -100,7 +100,7 @@ impl MediaGateway {
             pendings: 0,
             finished: false,
             waits_for: None,
-        };
+        });
         self.advance(now, running, gateway);
     }
 

@@ -173,7 +173,7 @@ impl MediaGateway {
         now: Now,
         manner: Manner,
         body: Body,
-    ) -> Result<crate::transport::MessageBytes, ErrorCode> {
+    ) -> Result<MessageBytes, ErrorCode> {
         let message = Message { auth: None, version: manner.version, mid: self.config.mid.clone(), body };
         let printed = manner.encoding.print(&message, &self.naming);
         let bytes = printed.map_err(|_| {
@@ -191,7 +191,7 @@ impl MediaGateway {
         id: TransactionId,
         immediate_ack: bool,
         body: ReplyBody,
-    ) -> Result<crate::transport::MessageBytes, ErrorCode> {
+    ) -> Result<MessageBytes, ErrorCode> {
         let reply = TransactionReply { id, immediate_ack, segment: None, body };
         self.say(now, manner, Body::Transactions(vec![Transaction::Reply(reply)]))
     }

@@ -25,7 +25,7 @@ use crate::trace::{Trace, TraceDirection, TraceEntry};
 use crate::transaction::inbound::{InboundTable, Key};
 use crate::transaction::outbound::Outbound;
 use crate::transport::tcp::Deframer;
-use crate::transport::{ConnectionId, Link, Now, Peer, SocketId, Transmit};
+use crate::transport::{ConnectionId, Link, MessageBytes, Now, Peer, SocketId, Transmit};
 use agw_core::command::{Event, Gateway, Ticket};
 use requests::Purpose;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -101,7 +101,7 @@ pub struct MediaGateway {
     /// Requests wait in the queue until they are asked for.
     gathering: bool,
     queue: queue::Queue,
-    running: BTreeMap<Key, Running>,
+    running: BTreeMap<Key, Box<Running>>,
     /// Running transactions by the ticket that they wait for.
     by_ticket: BTreeSet<(Ticket, Key)>,
     /// Whose statistics come with a ticket.
@@ -368,13 +368,13 @@ impl MediaGateway {
     }
 
     /// Sends a message. `None`: it is too long for its transport.
-    fn transmit(&mut self, now: Now, to: Peer, form: Form, message: &[u8]) -> Option<Transmit> {
+    fn transmit(&mut self, now: Now, to: Peer, form: Form, message: &MessageBytes) -> Option<()> {
         let Some(transmit) = Transmit::framed(to, message) else {
             self.counters.too_long += 1;
             return None;
         };
         self.trace.record(now, TraceDirection::Out, to, form, message);
-        self.transmits.push_back(transmit.clone());
-        Some(transmit)
+        self.transmits.push_back(transmit);
+        Some(())
     }
 }

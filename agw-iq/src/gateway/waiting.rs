@@ -26,7 +26,7 @@ impl Running {
 
 impl MediaGateway {
     /// Goes on with a transaction that is in no list.
-    pub(super) fn advance(&mut self, now: Now, mut running: Running, gateway: &mut dyn Gateway) {
+    pub(super) fn advance(&mut self, now: Now, mut running: Box<Running>, gateway: &mut dyn Gateway) {
         if !running.finished {
             running.finished = self.executor.step(now, &mut running.execution, gateway) == Step::Finished;
             for (verb, error) in running.execution.tally.drain(..) {
@@ -46,14 +46,14 @@ impl MediaGateway {
         }
     }
 
-    fn list(&mut self, running: Running) {
+    fn list(&mut self, running: Box<Running>) {
         let key = running.key();
         self.clocks.insert((running.clock(), key));
         self.by_ticket.extend(running.waits_for.map(|ticket| (ticket, key)));
         self.running.insert(key, running);
     }
 
-    fn unlist(&mut self, key: Key) -> Option<Running> {
+    fn unlist(&mut self, key: Key) -> Option<Box<Running>> {
         let running = self.running.remove(&key)?;
         self.clocks.remove(&(running.clock(), key));
         if let Some(ticket) = running.waits_for {
@@ -76,7 +76,7 @@ impl MediaGateway {
         }
     }
 
-    fn complete(&mut self, now: Now, running: Running) {
+    fn complete(&mut self, now: Now, running: Box<Running>) {
         self.forget_statistics(&running);
         let (key, manner, began, pendings) =
             (running.key(), running.manner(), running.began, running.pendings);

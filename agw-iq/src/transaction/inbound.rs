@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, VecDeque};
 /// The peer and the transaction's identifier.
 pub type Key = (Peer, TransactionId);
 
-/// What the allocator adds to a stored reply at most: its header, and what it rounds up.
-const ALLOCATION_BYTES: usize = 32;
+/// What is added to a stored reply at most: what its owners share, and for both allocations the allocator's header and rounding.
+const ALLOCATION_BYTES: usize = 2 * 32 + size_of::<MessageBytes>() * 5;
 
 /// What remembering one transaction costs beside its reply. Twice what the places hold: the nodes of the tree are at least half full, and
 /// the queue at most doubles when it grows.
-const TRANSACTION_BYTES: usize = 2 * (size_of::<(Key, State)>() + size_of::<(Now, Key)>());
+const TRANSACTION_BYTES: usize = 2 * (size_of::<(ShortKey, State)>() + size_of::<(Now, ShortKey)>());
 
 /// The bounds of the table; what both together allow is [`InboundLimits::max_bytes`].
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,8 @@ pub struct InboundLimits {
 
 impl Default for InboundLimits {
     fn default() -> Self {
-        Self { max_reply_bytes: 64 << 20, max_transactions: 400_000 }
+        // Half a minute of 15,000 calls a second, each set up and taken down.
+        Self { max_reply_bytes: 64 << 20, max_transactions: 1_000_000 }
     }
 }
 
@@ -68,13 +69,66 @@ enum State {
     Forgotten,
 }
 
+/// The number of the peer above, the transaction's identifier below.
+type ShortKey = u64;
+
+const fn short(peer: u32, id: TransactionId) -> ShortKey {
+    (peer as u64) << 32 | id as u64
+}
+
+const fn peer_of(key: ShortKey) -> u32 {
+    (key >> 32) as u32
+}
+
+/// The peers of whom anything is remembered, numbered: a number in each key takes a sixth of an address.
+#[derive(Debug, Default)]
+struct Peers {
+    numbers: BTreeMap<Peer, u32>,
+    /// With how many transactions of each are remembered.
+    known: BTreeMap<u32, (Peer, usize)>,
+    last: u32,
+}
+
+impl Peers {
+    fn number(&self, peer: Peer) -> Option<u32> {
+        self.numbers.get(&peer).copied()
+    }
+
+    /// One more transaction of a peer is remembered.
+    fn take(&mut self, peer: Peer) -> u32 {
+        let number = self.number(peer).unwrap_or_else(|| {
+            // There are fewer transactions than numbers.
+            while self.known.contains_key(&self.last) {
+                self.last = self.last.wrapping_add(1);
+            }
+            self.numbers.insert(peer, self.last);
+            self.last
+        });
+        self.known.entry(number).or_insert((peer, 0)).1 += 1;
+        number
+    }
+
+    /// One less; with its last one the peer is forgotten.
+    fn give_back(&mut self, number: u32) {
+        let Some((peer, transactions)) = self.known.get_mut(&number) else { return };
+        *transactions -= 1;
+        if *transactions == 0 {
+            self.numbers.remove(peer);
+            self.known.remove(&number);
+        }
+    }
+}
+
 /// What peers have asked.
 #[derive(Debug, Default)]
 pub struct InboundTable {
     limits: InboundLimits,
-    transactions: BTreeMap<Key, State>,
+    peers: Peers,
+    transactions: BTreeMap<ShortKey, State>,
     /// When answered transactions are forgotten wholly; times do not fall.
-    answered: VecDeque<(Now, Key)>,
+    answered: VecDeque<(Now, ShortKey)>,
+    /// How many of the first of them have no reply any more.
+    shed: usize,
     reply_bytes: usize,
 }
 
@@ -85,21 +139,24 @@ impl InboundTable {
     }
 
     /// A request has arrived.
-    pub fn arrive(&mut self, key: Key) -> Arrival {
-        match self.transactions.get(&key) {
+    pub fn arrive(&mut self, (peer, id): Key) -> Arrival {
+        let known = self.peers.number(peer).and_then(|number| self.transactions.get(&short(number, id)));
+        match known {
             Some(State::Executing) => Arrival::Executing,
             Some(State::Answered(reply)) => Arrival::Answered(reply.clone()),
             Some(State::Forgotten) => Arrival::Forgotten,
             None if self.transactions.len() >= self.limits.max_transactions => Arrival::Full,
             None => {
-                self.transactions.insert(key, State::Executing);
+                let number = self.peers.take(peer);
+                self.transactions.insert(short(number, id), State::Executing);
                 Arrival::New
             }
         }
     }
 
     /// A request was answered.
-    pub fn answer(&mut self, now: Now, key: Key, reply: MessageBytes) {
+    pub fn answer(&mut self, now: Now, (peer, id): Key, reply: MessageBytes) {
+        let Some(key) = self.peers.number(peer).map(|number| short(number, id)) else { return };
         let Some(state) = self.transactions.get_mut(&key) else { return };
         self.reply_bytes += cost(&reply);
         if let State::Answered(old) = std::mem::replace(state, State::Answered(reply)) {
@@ -112,10 +169,9 @@ impl InboundTable {
 
     /// Replies of this peer have arrived.
     pub fn acknowledge(&mut self, peer: Peer, range: AckRange) {
-        if range.first > range.last {
-            return;
-        }
-        for (_, state) in self.transactions.range_mut((peer, range.first)..=(peer, range.last)) {
+        let Some(number) = self.peers.number(peer).filter(|_| range.first <= range.last) else { return };
+        let keys = short(number, range.first)..=short(number, range.last);
+        for (_, state) in self.transactions.range_mut(keys) {
             if let State::Answered(reply) = state {
                 self.reply_bytes -= cost(reply);
                 *state = State::Forgotten;
@@ -126,7 +182,10 @@ impl InboundTable {
     /// Forgets what is old enough.
     pub fn expire(&mut self, now: Now) {
         while let Some((_, key)) = self.answered.pop_front_if(|(until, _)| *until <= now) {
-            if let Some(State::Answered(reply)) = self.transactions.remove(&key) {
+            self.shed = self.shed.saturating_sub(1);
+            let Some(state) = self.transactions.remove(&key) else { continue };
+            self.peers.give_back(peer_of(key));
+            if let State::Answered(reply) = state {
                 self.reply_bytes -= cost(&reply);
             }
         }
@@ -147,18 +206,17 @@ impl InboundTable {
         self.transactions.len() * TRANSACTION_BYTES + self.reply_bytes
     }
 
-    /// Drops the oldest replies until the rest fits.
+    /// Drops the oldest replies until the rest fits. Where it was last time it goes on, so that a full table costs no search.
     fn shed(&mut self) {
-        let mut at = 0;
         while self.reply_bytes > self.limits.max_reply_bytes {
-            let Some((_, key)) = self.answered.get(at) else { return };
+            let Some((_, key)) = self.answered.get(self.shed) else { return };
             if let Some(state) = self.transactions.get_mut(key)
                 && let State::Answered(reply) = state
             {
                 self.reply_bytes -= cost(reply);
                 *state = State::Forgotten;
             }
-            at += 1;
+            self.shed += 1;
         }
     }
 }
@@ -172,6 +230,21 @@ mod tests {
 
     fn peer(port: u16) -> Peer {
         Peer::udp(([127, 0, 0, 1], port).into())
+    }
+
+    #[test]
+    fn a_peer_is_forgotten_with_its_last_transaction() {
+        let mut table = InboundTable::new(InboundLimits::default());
+        for (port, id) in [(1, 5), (2, 5), (1, 6)] {
+            assert_eq!(table.arrive((peer(port), id)), Arrival::New);
+            table.answer(NOW + Duration::from_secs(id.into()), (peer(port), id), reply("r"));
+        }
+        table.expire(NOW + LONG_TIMER + Duration::from_secs(5));
+        assert_eq!((table.peers.numbers.len(), table.usage().0), (1, 1));
+        assert_eq!(table.arrive((peer(2), 5)), Arrival::New);
+        assert_eq!(table.arrive((peer(1), 6)), Arrival::Answered(reply("r")));
+        table.expire(NOW + LONG_TIMER + Duration::from_secs(6));
+        assert_eq!(table.peers.known.len(), 1, "one is executed");
     }
 
     fn reply(text: &str) -> MessageBytes {

@@ -9,6 +9,7 @@ pub mod udp;
 use crate::encoding::Form;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -118,19 +119,20 @@ pub fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// The bytes of a message. They may hold SDES keys: wiped when dropped, never shown.
+/// The bytes of a message. They may hold SDES keys: wiped when the last owner drops them, never shown. Clones share them, so that a reply
+/// that is sent and kept for whoever asks again is there once.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct MessageBytes(Zeroizing<Vec<u8>>);
+pub struct MessageBytes(Arc<Zeroizing<Vec<u8>>>);
 
 impl MessageBytes {
     /// Takes the bytes over.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(Arc::new(Zeroizing::new(bytes)))
     }
 
     /// A copy of the bytes.
     pub fn copy_of(bytes: &[u8]) -> Self {
-        Self(Zeroizing::new(bytes.to_vec()))
+        Self::new(bytes.to_vec())
     }
 }
 
@@ -141,8 +143,9 @@ impl From<Zeroizing<Vec<u8>>> for MessageBytes {
 }
 
 impl From<crate::secret::SecretBuf> for MessageBytes {
+    /// A copy without the room that the text still had: messages are kept.
     fn from(text: crate::secret::SecretBuf) -> Self {
-        Self::new(text.into_bytes())
+        Self::copy_of(text.as_bytes())
     }
 }
 
@@ -171,13 +174,13 @@ pub struct Transmit {
 
 impl Transmit {
     /// A message to a peer, framed as its transport wants; `None` when it is longer than the transport can carry (error 533).
-    pub fn framed(to: Peer, message: &[u8]) -> Option<Self> {
+    pub fn framed(to: Peer, message: &MessageBytes) -> Option<Self> {
         let bytes = match to.link {
             Link::Udp(_) if message.len() > MAX_DATAGRAM_BYTES => return None,
-            Link::Udp(_) => MessageBytes::copy_of(message),
+            Link::Udp(_) => message.clone(),
             // SCTP keeps the bounds of messages itself.
             Link::Sctp(_) if message.len() > MAX_SCTP_MESSAGE_BYTES => return None,
-            Link::Sctp(_) => MessageBytes::copy_of(message),
+            Link::Sctp(_) => message.clone(),
             Link::Tcp(_) | Link::Tls(_) => tcp::frame(message)?,
         };
         Some(Self { to, bytes })
