@@ -174,3 +174,35 @@ pub fn empty(whole: &mut Whole, next: &mut usize, held: &[u32], at_once: usize) 
         assert_eq!(replies, contexts.len());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a call with two terminations may take in all: view, controller, flows, both SRTP sessions and the pretend network.
+    const MAX_BYTES_PER_CALL: i64 = 16 * 1024;
+    const CALLS: usize = 256;
+
+    #[test]
+    fn calls_that_come_and_go_leave_the_memory_of_a_whole_gateway_where_it_was() {
+        let mut whole = Whole::new(CALLS);
+        let (mut next, mut left) = (1, Vec::new());
+        for round in 0..10 {
+            let mut held = Vec::with_capacity(CALLS);
+            let up = allocation_counter::measure(|| {
+                held.append(&mut fill(&mut whole, &mut next, CALLS, 32));
+                // Replies are forgotten (H.248.1 Annex D.1.1), calls stay.
+                whole.advance(Duration::from_secs(31));
+            });
+            let down = allocation_counter::measure(|| {
+                empty(&mut whole, &mut next, &held, 32);
+                whole.advance(Duration::from_secs(31));
+            });
+            left.push(left.last().unwrap_or(&0) + up.bytes_current + down.bytes_current);
+            // The first round brings tables to their size, which are not a call's.
+            let per_call = up.bytes_current / CALLS as i64;
+            assert!(round == 0 || (1..MAX_BYTES_PER_CALL).contains(&per_call), "{per_call} bytes a call");
+        }
+        assert!(left[2..].iter().all(|bytes| *bytes <= left[1]), "{left:?}");
+    }
+}

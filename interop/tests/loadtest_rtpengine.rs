@@ -87,6 +87,7 @@ fn contexts_come_and_go_at_rtpengine_and_leave_no_file_open() {
         warm_up: Duration::ZERO,
         window: 16,
         hold: 8,
+        rounds: 0,
         suite: Some(Suite::AesCm128HmacSha1_80),
         pid: Some(peer.id()),
         stop: Arc::default(),

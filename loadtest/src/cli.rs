@@ -170,6 +170,9 @@ pub(crate) struct SetupArguments {
     /// Contexts that are kept up at the same time
     #[arg(long, default_value_t = 0, value_parser = hold)]
     hold: usize,
+    /// Set up as many as `--hold` says and tear them all down, so many times, and compare what the process takes [default: a run at a rate]
+    #[arg(long, default_value_t = 0, requires = "hold", value_parser = value_parser!(u32).range(0..=1000))]
+    pub(crate) rounds: u32,
     /// Crypto suite of the access side, by its name in a=crypto
     #[arg(long, default_value = "AES_CM_128_HMAC_SHA1_80", value_parser = suite)]
     suite: Suite,
@@ -196,6 +199,7 @@ impl SetupArguments {
             })),
             window: self.window,
             hold: self.hold,
+            rounds: self.rounds,
             suite: (!self.plain).then_some(self.suite),
             pid: self.pid,
             stop,

@@ -19,10 +19,30 @@ fn main() -> ExitCode {
     let stop = stop_on_signals();
     let (result, output) = match &cli.command {
         Command::Rtp(arguments) => (arguments.to_run(stop).run(&mut show_packets), &arguments.output),
+        Command::Setup(arguments) if arguments.rounds > 0 => {
+            return rounds(arguments.to_run(stop).run_rounds(&mut |round| println!("{round}")));
+        }
         Command::Setup(arguments) => (arguments.to_run(stop).run(&mut show_contexts), &arguments.output),
     };
     match result {
         Ok(report) => finish(&report, output),
+        Err(error) => {
+            eprintln!("agw-loadtest: {error}");
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+fn rounds(result: Result<bool, loadtest::run::RunError>) -> ExitCode {
+    match result {
+        Ok(true) => {
+            println!("PASSED");
+            ExitCode::SUCCESS
+        }
+        Ok(false) => {
+            println!("FAILED");
+            ExitCode::from(FAILURE)
+        }
         Err(error) => {
             eprintln!("agw-loadtest: {error}");
             ExitCode::from(FAILURE)

@@ -303,6 +303,11 @@ fn print_contexts(f: &mut fmt::Formatter<'_>, contexts: &Contexts) -> fmt::Resul
             after.rss_bytes as f64 / 1e6,
             after.open_files
         )?;
+        let cpu_us = after.cpu_ns.saturating_sub(before.cpu_ns) as f64 / 1e3 / (*set_up).max(1) as f64;
+        writeln!(
+            f,
+            "  processor  {cpu_us:.1} us of the whole process for each context, set up and torn down"
+        )?;
     }
     Ok(())
 }

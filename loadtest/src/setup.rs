@@ -2,7 +2,8 @@
 //! process must be back in the end.
 //!
 //! The oldest context is torn down once more than `hold` are up. No media flows. A first part, which is not counted, lets the gateway's
-//! memory reach its working size, so that growth afterwards is a leak and not a beginning.
+//! memory reach its working size, so that growth afterwards is a leak and not a beginning. With rounds, `hold` contexts are set up, looked
+//! at and all torn down again and again: what the process takes must be the same each time.
 
 use crate::calls::{CallKeys, CallPlan};
 use crate::control::{Dialer, Event, GatewayAddress};
@@ -46,6 +47,8 @@ pub struct SetupRun {
     pub hold: usize,
     /// SRTP on the access side.
     pub suite: Option<Suite>,
+    /// How often `hold` contexts are set up and torn down, in place of a run at a rate; 0: not at all.
+    pub rounds: u32,
     /// The gateway's process.
     pub pid: Option<u32>,
     /// Ends the run early when set: what is up is torn down, the result is invalid.
@@ -53,6 +56,40 @@ pub struct SetupRun {
 }
 
 impl SetupRun {
+    /// Sets up `hold` contexts and tears them down, `rounds` times; `tell` is given each round. Between rounds the gateway forgets its
+    /// replies. Whether nothing failed, every file was closed, and the process never took more than in the second round (the first
+    /// one makes its working memory) beyond what [`is_back`] allows.
+    ///
+    /// # Errors
+    /// When nothing could be asked at all, or the process is gone.
+    pub fn run_rounds(&self, tell: &mut dyn FnMut(&Round)) -> Result<bool, RunError> {
+        let pid = self.pid.unwrap_or(std::process::id());
+        let gone = |error| RunError::Process(pid, error);
+        let watched = Watched::new(pid).map_err(gone)?;
+        let before = watched.look().map_err(gone)?;
+        let (mut good, mut usual, mut next_call) = (true, None, 0);
+        for number in 1..=self.rounds {
+            let mut churn = Churn::new(self, next_call)?;
+            let started = Instant::now();
+            churn.fill()?;
+            let took = started.elapsed();
+            let held = watched.look().map_err(gone)?;
+            churn.empty()?;
+            next_call = churn.next_call;
+            settle(self.pid.map(|_| held), &self.stop);
+            let after = watched.look().map_err(gone)?;
+            let round = Round { number, contexts: churn.contexts.set_up, took, before, held, after };
+            tell(&round);
+            let all = round.contexts == self.hold as u64 && churn.contexts.torn_down == round.contexts;
+            good &= all && after.open_files <= before.open_files;
+            if number == 2 {
+                usual = Some((held, after));
+            }
+            good &= usual.is_none_or(|(up, gone)| is_back(up, held) && is_back(gone, after));
+        }
+        Ok(good && !self.stop.load(Ordering::Relaxed))
+    }
+
     /// Runs; `live` is shown every second, with contexts in place of packets.
     ///
     /// # Errors
@@ -140,6 +177,41 @@ fn returned(before: Usage, look: impl Fn() -> Option<Usage>) -> Option<Usage> {
     }
 }
 
+/// One of several times that contexts were set up, looked at and torn down.
+#[derive(Debug, Clone, Copy)]
+pub struct Round {
+    /// From 1.
+    pub number: u32,
+    /// How many were up.
+    pub contexts: u64,
+    /// How long it took to set them up.
+    pub took: Duration,
+    /// The gateway's process before the first round.
+    pub before: Usage,
+    /// While all were up.
+    pub held: Usage,
+    /// When all were gone and forgotten.
+    pub after: Usage,
+}
+
+impl std::fmt::Display for Round {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let per_context = self.held.rss_bytes.saturating_sub(self.before.rss_bytes) / self.contexts.max(1);
+        write!(
+            f,
+            "round {:>2}: {} contexts in {:.2} s; while up {:.1} MB ({per_context} B each above the start), {} files; \
+             afterwards {:.1} MB, {} files",
+            self.number,
+            self.contexts,
+            self.took.as_secs_f64(),
+            self.held.rss_bytes as f64 / 1e6,
+            self.held.open_files,
+            self.after.rss_bytes as f64 / 1e6,
+            self.after.open_files,
+        )
+    }
+}
+
 /// Contexts coming and going.
 struct Churn<'a> {
     run: &'a SetupRun,
@@ -209,6 +281,39 @@ impl<'a> Churn<'a> {
         }
         self.contexts.reply_us = self.dialer.replies().quantiles();
         Ok(self)
+    }
+
+    /// Sets up as many as are to be held.
+    fn fill(&mut self) -> Result<(), RunError> {
+        let mut asked = 0;
+        while (asked < self.run.hold && !self.run.stop.load(Ordering::Relaxed)) || self.in_progress > 0 {
+            while asked < self.run.hold && self.in_progress < self.run.window {
+                self.ask()?;
+                asked += 1;
+            }
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    /// Tears all down.
+    fn empty(&mut self) -> Result<(), RunError> {
+        while !self.up.is_empty() || self.in_progress > 0 {
+            while self.in_progress < self.run.window {
+                let Some(call) = self.up.pop_front() else { break };
+                self.dialer.tear_down(call);
+                self.in_progress += 1;
+            }
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    fn step(&mut self) -> Result<(), RunError> {
+        let mut events = Vec::new();
+        self.dialer.step(Duration::from_millis(1), &mut events)?;
+        events.into_iter().for_each(|event| self.note(event));
+        Ok(())
     }
 
     /// How many contexts should have been asked for.
