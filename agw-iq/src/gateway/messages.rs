@@ -168,12 +168,7 @@ impl MediaGateway {
     }
 
     /// Sends transactions or an error; the bytes, for those that may be asked for again. Else why they could not be sent.
-    pub(super) fn say(
-        &mut self,
-        now: Now,
-        manner: Manner,
-        body: Body,
-    ) -> Result<MessageBytes, ErrorCode> {
+    pub(super) fn say(&mut self, now: Now, manner: Manner, body: Body) -> Result<MessageBytes, ErrorCode> {
         let message = Message { auth: None, version: manner.version, mid: self.config.mid.clone(), body };
         let printed = manner.encoding.print(&message, &self.naming);
         let bytes = printed.map_err(|_| {

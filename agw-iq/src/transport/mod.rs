@@ -138,7 +138,7 @@ impl MessageBytes {
 
 impl From<Zeroizing<Vec<u8>>> for MessageBytes {
     fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
-        Self(bytes)
+        Self(Arc::new(bytes))
     }
 }
 
