@@ -45,7 +45,9 @@ pub enum Command {
     /// Packets dropped, by leg and reason.
     Drops(Ask),
     /// Take no new calls and end when the last one has ended.
-    Drain(Ask),
+    Drain(Drain),
+    /// Take a realm out of service, or back: out, it takes no new calls.
+    Realm(Realm),
     /// Check this host and print a fix for each finding.
     Doctor(Configuration),
 }
@@ -152,6 +154,38 @@ pub struct Ask {
     /// JSON for scripts instead of a table.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `agw drain`.
+#[derive(Debug, Args)]
+pub struct Drain {
+    /// Of which gateway.
+    #[command(flatten)]
+    pub ask: Ask,
+    /// Take calls again: the drain is over before its end.
+    #[arg(long)]
+    pub cancel: bool,
+}
+
+/// `agw realm`.
+#[derive(Debug, Args)]
+pub struct Realm {
+    /// Which, by its name in the configuration.
+    pub name: String,
+    /// What becomes of it.
+    pub service: Service,
+    /// Of which gateway.
+    #[command(flatten)]
+    pub ask: Ask,
+}
+
+/// What becomes of a realm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Service {
+    /// Out of service: no new calls; those that are up go on.
+    Out,
+    /// Back in service.
+    In,
 }
 
 /// `agw contexts`.

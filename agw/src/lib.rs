@@ -71,7 +71,8 @@ fn obey(command: Option<Command>) -> Result<(), Failure> {
         Some(Command::Context(request)) => tables::context(&request),
         Some(Command::Workers(ask)) => tables::workers(&ask),
         Some(Command::Drops(ask)) => tables::drops(&ask),
-        Some(Command::Drain(ask)) => tables::drain(&ask),
+        Some(Command::Drain(request)) => tables::drain(&request),
+        Some(Command::Realm(request)) => tables::realm(&request),
         Some(Command::Doctor(configuration)) => doctor::run(&configuration.source()),
     }
 }

@@ -24,6 +24,8 @@ pub struct RealmNumbers {
     pub in_use: u64,
     /// All there are.
     pub total: u64,
+    /// Whether it takes new calls.
+    pub in_service: bool,
 }
 
 /// A number of a family with one label.
@@ -194,6 +196,12 @@ impl Scrape {
             out.encode_descriptor("ports_total", "Ports of the realm", None, MetricType::Gauge)?;
         for realm in &control.realms {
             family.encode_family(&[("realm", realm.realm.as_str())])?.encode_gauge(&realm.total)?;
+        }
+        let help = "1 while the realm takes new calls, 0 while it is out of service";
+        let mut family = out.encode_descriptor("realm_in_service", help, None, MetricType::Gauge)?;
+        for realm in &control.realms {
+            let value = u64::from(realm.in_service);
+            family.encode_family(&[("realm", realm.realm.as_str())])?.encode_gauge(&value)?;
         }
         Ok(())
     }

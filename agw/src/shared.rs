@@ -48,9 +48,9 @@ impl Health {
         self.registered.store(registered, Ordering::Relaxed);
     }
 
-    /// No more calls are taken.
-    pub fn set_draining(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+    /// Whether no more calls are taken.
+    pub fn set_draining(&self, draining: bool) {
+        self.draining.store(draining, Ordering::Relaxed);
     }
 
     /// Whether no more calls are taken.
@@ -100,8 +100,10 @@ mod tests {
         health.set_workers(Some("worker 0 is stuck".to_owned()));
         assert_eq!(health.trouble().as_deref(), Some("worker 0 is stuck"));
         health.set_workers(None);
-        health.set_draining();
+        health.set_draining(true);
         assert_eq!(health.not_ready().as_deref(), Some("draining"));
         assert_eq!(health.trouble(), None, "draining is no illness");
+        health.set_draining(false);
+        assert_eq!(health.not_ready(), None);
     }
 }

@@ -61,7 +61,10 @@ pub enum Farewell {
         delay_s: Option<u32>,
     },
     /// At once: what runs is lost.
-    Forced,
+    Forced {
+        /// Reason 908 (impending failure) instead of 905: it was not meant to end, or takes calls along.
+        failing: bool,
+    },
 }
 
 /// A transaction that is being executed.

@@ -29,9 +29,13 @@ impl MediaGateway {
         self.executor.draining = true;
         let (method, delay, for_good) = match farewell {
             Farewell::Graceful { delay_s } => (ServiceChangeMethod::Graceful, delay_s, false),
-            Farewell::Forced => (ServiceChangeMethod::Forced, None, true),
+            Farewell::Forced { .. } => (ServiceChangeMethod::Forced, None, true),
         };
-        let mut request = ServiceChangeRequest::new(method, ErrorCode::TERMINATION_OUT_OF_SERVICE);
+        let reason = match farewell {
+            Farewell::Forced { failing: true } => ErrorCode::MG_IMPENDING_FAILURE,
+            _ => ErrorCode::TERMINATION_OUT_OF_SERVICE,
+        };
+        let mut request = ServiceChangeRequest::new(method, reason);
         request.delay = delay;
         self.say_farewell(now, request, for_good);
     }

@@ -139,7 +139,7 @@ fn requests_go_where_the_reply_says() {
     let (_, text) = next(&mut lab);
     let reply = format!("!/2 <mgc.test> P={}{{C=-{{SC=ROOT{{SV{{AD=4000}}}}}}}}", id_of(&text));
     lab.exchange_from(address(FIRST), &reply);
-    lab.iq.leave(lab.now, Farewell::Forced);
+    lab.iq.leave(lab.now, Farewell::Forced { failing: false });
     assert_eq!(next(&mut lab).0, address("192.0.2.10:4000"));
 }
 
@@ -196,7 +196,7 @@ fn leaving_gracefully_ends_new_calls_and_staying_takes_it_back() {
 fn leaving_at_once_is_said_and_then_nothing_is_asked_any_more() {
     let mut lab = Lab::with(controlled(&[FIRST]));
     register(&mut lab, address(FIRST));
-    lab.iq.leave(lab.now, Farewell::Forced);
+    lab.iq.leave(lab.now, Farewell::Forced { failing: false });
     let (_, text) = next(&mut lab);
     assert!(text.contains("MT=FO,RE=\"905"), "{text}");
     assert!(!lab.iq.has_left());

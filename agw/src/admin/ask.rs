@@ -1,7 +1,7 @@
 //! Questions from the admin thread to the control task, on one bounded channel. The control task answers between two Iq messages;
 //! when it does not in [`PATIENCE`], the page says so instead of waiting.
 
-use super::views::{Context, ContextPage, Draining, Status, TracePage};
+use super::views::{Context, ContextPage, Draining, RealmState, Status, TracePage};
 use crate::metrics::ControlNumbers;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -28,6 +28,17 @@ pub enum Question {
     Trace(Option<u64>, oneshot::Sender<TracePage>),
     /// Take no more calls and end.
     Drain(oneshot::Sender<Draining>),
+    /// Take calls again after all; `None`: there was no drain.
+    StopDraining(oneshot::Sender<Option<Draining>>),
+    /// A realm goes out of service, or back; `None`: there is no such realm.
+    Realm {
+        /// Its name.
+        name: String,
+        /// Whether it goes out.
+        out: bool,
+        /// Where the answer goes.
+        to: oneshot::Sender<Option<RealmState>>,
+    },
 }
 
 /// The admin thread's end.

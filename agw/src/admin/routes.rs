@@ -1,5 +1,5 @@
 //! The pages. What workers count is read from their counters here, on the admin thread; what control owns is asked of it. Reading needs
-//! no rights; `POST /drain` is for this host only unless `[admin] remote_changes`, and never for a page of another web site.
+//! no rights; what changes something (drain, realms) is for this host only unless `[admin] remote_changes`, and never for a page of another web site.
 
 use super::ask::{Asker, MAX_PAGE, Question};
 use super::server::{Answer, Asked, Pages};
@@ -38,8 +38,10 @@ impl Pages for AdminPages {
         Box::pin(async move {
             let path = asked.path.trim_end_matches('/');
             match (&asked.method, path) {
-                (&Method::POST, "/drain") => self.drain(&asked).await,
-                (_, "/drain") => refuse(StatusCode::METHOD_NOT_ALLOWED, "draining is asked for with POST"),
+                (&Method::POST, _) => self.change(&asked, path).await,
+                (_, "/drain" | "/drain/cancel") => {
+                    refuse(StatusCode::METHOD_NOT_ALLOWED, "draining is asked for with POST")
+                }
                 (&Method::GET | &Method::HEAD, _) => self.read(path, &asked.query).await,
                 _ => refuse(StatusCode::METHOD_NOT_ALLOWED, "only GET"),
             }
@@ -52,7 +54,7 @@ impl AdminPages {
         match path {
             "" => text(
                 StatusCode::OK,
-                "AGW admin: /metrics /healthz /readyz /status /contexts /contexts/ID /workers /drops /config /iq/trace, POST /drain\n",
+                "AGW admin: /metrics /healthz /readyz /status /contexts /contexts/ID /workers /drops /config /iq/trace, POST /drain /drain/cancel /realms/NAME/out /realms/NAME/in\n",
             ),
             "/metrics" => self.metrics().await,
             "/healthz" => match self.health.trouble() {
@@ -122,18 +124,39 @@ impl AdminPages {
         }
     }
 
-    async fn drain(&self, asked: &Asked) -> Answer {
+    async fn change(&self, asked: &Asked, path: &str) -> Answer {
+        let realm = path.strip_prefix("/realms/").and_then(|rest| {
+            rest.strip_suffix("/out")
+                .map(|name| (name, true))
+                .or(rest.strip_suffix("/in").map(|name| (name, false)))
+        });
+        if !matches!(path, "/drain" | "/drain/cancel") && realm.is_none() {
+            return refuse(StatusCode::METHOD_NOT_ALLOWED, "only GET");
+        }
         let remote = self.config.lock().unwrap_or_else(PoisonError::into_inner).admin.remote_changes;
         if !(remote || asked.from.ip().to_canonical().is_loopback()) {
-            return refuse(
-                StatusCode::FORBIDDEN,
-                "only this host may drain (admin.remote_changes allows others)",
-            );
+            let why = "only this host may change anything (admin.remote_changes allows others)";
+            return refuse(StatusCode::FORBIDDEN, why);
         }
         if asked.from_a_page {
-            return refuse(StatusCode::FORBIDDEN, "a web page may not drain");
+            return refuse(StatusCode::FORBIDDEN, "a web page may not change anything");
         }
-        self.json_of::<Draining>(Question::Drain).await
+        match realm {
+            Some((name, out)) => {
+                let name = name.to_owned();
+                match self.control.ask(|to| Question::Realm { name, out, to }).await {
+                    None => busy(),
+                    Some(None) => refuse(StatusCode::NOT_FOUND, "there is no such realm"),
+                    Some(Some(state)) => json(&state),
+                }
+            }
+            None if path == "/drain" => self.json_of::<Draining>(Question::Drain).await,
+            None => match self.control.ask(Question::StopDraining).await {
+                None => busy(),
+                Some(None) => refuse(StatusCode::CONFLICT, "there is no drain to cancel"),
+                Some(Some(draining)) => json(&draining),
+            },
+        }
     }
 
     async fn json_of<T: Serialize>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Answer {

@@ -3,8 +3,8 @@
 
 use super::ask::MAX_PAGE;
 use super::client::Admin;
-use super::views::{Context, ContextPage, Draining, Drops, Rates, Status, Stream, Worker};
-use crate::cli::{Ask, Contexts, OneContext};
+use super::views::{Context, ContextPage, Draining, Drops, Rates, RealmState, Status, Stream, Worker};
+use crate::cli::{Ask, Contexts, Drain, OneContext, Realm, Service};
 use crate::failure::Failure;
 use crate::print;
 use serde::Serialize;
@@ -36,11 +36,10 @@ pub fn status(ask: &Ask) -> Result<(), Failure> {
         rows.extend(
             s.streams.iter().filter(|(_, n)| **n > 0).map(|(t, n)| [format!("{t} streams"), n.to_string()]),
         );
-        rows.extend(
-            s.ports
-                .iter()
-                .map(|(realm, p)| [format!("realm {realm}"), format!("{} of {} ports", p.in_use, p.total)]),
-        );
+        rows.extend(s.ports.iter().map(|(realm, p)| {
+            let ports = format!("{} of {} ports, {}", p.in_use, p.total, p.state);
+            [format!("realm {realm}"), ports]
+        }));
         let p = &s.packets;
         rows.push([
             "packets".to_owned(),
@@ -230,11 +229,24 @@ pub fn drops(ask: &Ask) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`status`]; when this host may not.
-pub fn drain(ask: &Ask) -> Result<(), Failure> {
-    let draining: Draining = Admin::at(ask.admin)?.post("/drain")?;
-    show(ask.json, &draining, |d| {
-        format!("draining: {} contexts are waited for, at most {} s\n", d.contexts, d.deadline_s)
+pub fn drain(request: &Drain) -> Result<(), Failure> {
+    let path = if request.cancel { "/drain/cancel" } else { "/drain" };
+    let draining: Draining = Admin::at(request.ask.admin)?.post(path)?;
+    show(request.ask.json, &draining, |d| match d.draining {
+        true => format!("draining: {} contexts are waited for, at most {} s\n", d.contexts, d.deadline_s),
+        false => "not draining any more: calls are taken\n".to_owned(),
     })
+}
+
+/// `agw realm NAME out|in`.
+///
+/// # Errors
+/// As [`status`]; when this host may not, or there is no such realm.
+pub fn realm(request: &Realm) -> Result<(), Failure> {
+    let service = if request.service == Service::Out { "out" } else { "in" };
+    let state: RealmState =
+        Admin::at(request.ask.admin)?.post(&format!("/realms/{}/{service}", request.name))?;
+    show(request.ask.json, &state, |s| format!("realm {}: {}\n", s.realm, s.state))
 }
 
 fn span(seconds: u64) -> String {

@@ -55,6 +55,17 @@ pub struct Ports {
     pub in_use: usize,
     /// All there are.
     pub total: usize,
+    /// In words: whether the realm is in service, and why not.
+    pub state: String,
+}
+
+/// `POST /realms/NAME/out` and `/in`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RealmState {
+    /// The realm.
+    pub realm: String,
+    /// As in `/status`.
+    pub state: String,
 }
 
 /// `/contexts`.
@@ -213,10 +224,10 @@ pub struct Drops {
     pub packets: u64,
 }
 
-/// `POST /drain`.
+/// `POST /drain` and `POST /drain/cancel`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Draining {
-    /// Always true once asked.
+    /// Whether no new calls are taken.
     pub draining: bool,
     /// Contexts that are waited for.
     pub contexts: usize,

@@ -2,6 +2,7 @@
 //! bounded, so that no question holds up Iq for long.
 
 use super::Control;
+use super::realms::words;
 use crate::admin::ask::{MAX_PAGE, Question};
 use crate::admin::views::{
     Context, ContextPage, Draining, Packets, Ports, Rates, Status, Stream, Termination,
@@ -26,6 +27,11 @@ impl Control {
             Question::Numbers(to) => drop(to.send(Box::new(self.numbers()))),
             Question::Trace(after, to) => {
                 drop(to.send(self.traces.page(after, &mut self.iq, Instant::now())));
+            }
+            Question::Realm { name, out, to } => drop(to.send(self.operate_realm(&name, out))),
+            Question::StopDraining(to) => {
+                let was_draining = self.stop_draining();
+                drop(to.send(was_draining.then(|| self.draining())));
             }
             Question::Drain(to) => {
                 self.drain("the admin address");
@@ -65,7 +71,10 @@ impl Control {
                 .controller
                 .realm_ports()
                 .iter()
-                .map(|r| (r.name.to_string(), Ports { in_use: r.in_use as usize, total: r.total as usize }))
+                .map(|r| {
+                    let state = words(self.iq.outage(&r.name)).to_owned();
+                    (r.name.to_string(), Ports { in_use: r.in_use as usize, total: r.total as usize, state })
+                })
                 .collect(),
         }
     }
@@ -104,7 +113,12 @@ impl Control {
                 .controller
                 .realm_ports()
                 .iter()
-                .map(|r| RealmNumbers { realm: r.name.to_string(), in_use: r.in_use, total: r.total })
+                .map(|r| RealmNumbers {
+                    realm: r.name.to_string(),
+                    in_use: r.in_use,
+                    total: r.total,
+                    in_service: self.iq.outage(&r.name).is_none(),
+                })
                 .collect(),
             iq_transactions: TransactionResult::ALL.map(|r| (r.as_str(), iq.transactions(r))).to_vec(),
             iq_commands: iq.commands().collect(),

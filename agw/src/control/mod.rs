@@ -10,6 +10,7 @@ mod notify;
 mod outbox;
 mod overload;
 mod reads;
+mod realms;
 mod reload;
 mod sctp;
 mod setup;
@@ -36,6 +37,7 @@ use endpoints::{Door, Endpoints};
 use notify::Systemd;
 use overload::Overload;
 use reads::Reads;
+use realms::Realms;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -95,6 +97,7 @@ pub(crate) struct Control {
     handshakes: Handshakes,
     traces: Traces,
     reads: Reads,
+    realms: Realms,
     overload: Overload,
     systemd: Systemd,
     draining_until: Option<Instant>,
@@ -175,7 +178,13 @@ impl Control {
                 }
                 () = std::future::ready(()), if self.iq.waiting_requests() > 0 => Wake::Requests,
             };
-            let at_once = self.handle(wake)?;
+            let at_once = match self.handle(wake) {
+                Ok(at_once) => at_once,
+                Err(failure) => {
+                    self.farewell(true).await;
+                    return Err(failure);
+                }
+            };
             self.requests();
             self.settle();
             if let Some(end) = at_once.or_else(|| self.drained()) {
@@ -356,6 +365,7 @@ impl Control {
             }
         }
         self.watch_memory();
+        self.look_at_realms(now);
         self.ignored.tell(self.iq.counters());
         self.traces.look(now, &mut self.iq);
         self.systemd.alive(self.health.trouble().is_none());
@@ -388,12 +398,27 @@ impl Control {
         let contexts = self.controller.counts().contexts;
         tracing::info!(because, contexts, deadline_s = seconds, "draining: no new calls are taken");
         self.draining_until = Some(Instant::now() + Duration::from_secs(seconds));
-        self.health.set_draining();
+        self.health.set_draining(true);
         self.controller.set_draining(true);
         let delay_s = (contexts > 0).then(|| u32::try_from(seconds).unwrap_or(u32::MAX));
         let now = self.clock();
         self.iq.leave(now, Farewell::Graceful { delay_s });
         self.systemd.stopping();
+    }
+
+    /// The drain is taken back: calls are taken again. `false`: there was none.
+    fn stop_draining(&mut self) -> bool {
+        if self.draining_until.take().is_none() {
+            return false;
+        }
+        tracing::info!("the drain was cancelled: calls are taken again");
+        self.told_to_end = false;
+        self.health.set_draining(false);
+        self.controller.set_draining(self.over_memory);
+        let now = self.clock();
+        self.iq.stay(now);
+        self.systemd.ready();
+        true
     }
 
     /// Whether the drain is over. The last call is gone when the workers have confirmed it, for only then is its Subtract answered.
@@ -410,8 +435,14 @@ impl Control {
     /// Tells the controller that we go for good, as far as that can be done quickly.
     async fn last_words(&mut self, end: End) {
         tracing::info!(?end, "ending");
+        // What still runs is lost; the controller need not ask why.
+        self.farewell(!matches!(end, End::Drained) && self.controller.counts().contexts > 0).await;
+    }
+
+    /// Says that the gateway is gone, `failing` with calls that it takes along, and ends all connections.
+    async fn farewell(&mut self, failing: bool) {
         let now = self.clock();
-        self.iq.leave(now, Farewell::Forced);
+        self.iq.leave(now, Farewell::Forced { failing });
         self.settle();
         let until = Instant::now() + LAST_WORDS;
         while !self.iq.has_left() && Instant::now() < until {

@@ -148,6 +148,7 @@ impl Gateway {
             handshakes: Handshakes::default(),
             traces: Traces::default(),
             reads: super::reads::Reads::default(),
+            realms: super::realms::Realms::new(&config, began),
             overload: super::overload::Overload::default(),
             systemd,
             draining_until: None,
