@@ -341,6 +341,11 @@ impl Executor {
         if given.topology.iter().any(|triple| triple.direction != TopologyDirection::Bothway) {
             return Err(ErrorDescriptor::new(ErrorCode::TOPOLOGY_NOT_SUPPORTED));
         }
+        let joined = given.topology.iter().flat_map(|triple| [&triple.from, &triple.to]);
+        let mut named = joined.filter(|name| !name.has_all() && !name.has_choose());
+        if let Some(stranger) = named.find(|name| !self.view.exists(name)) {
+            return Err(names::unknown(stranger));
+        }
         if given.priority.is_some_and(|priority| priority > 15) {
             return Err(ErrorDescriptor::with_text(ErrorCode::UNSUPPORTED_VALUE, "Priority above 15"));
         }

@@ -33,6 +33,7 @@ fn a_context_tells_its_properties_alone_and_of_all_contexts() {
         lab.ask("C=5001{TP{ip/1/core/101,ip/1/core/101,BW},AV=ip/1/core/101{AT{}}}"),
         "C=5001{AV=ip/1/core/101}"
     );
+    assert_eq!(lab.error("C=5001{TP{ip/1/core/101,ip/1/core/9,BW},AV=ip/1/core/101{AT{}}}").0, 430);
     assert_eq!(lab.error("C=5001{TP{ip/1/core/101,ip/1/core/101,OW},AV=ip/1/core/101{AT{}}}").0, 522);
 }
 

@@ -449,6 +449,7 @@ impl Control {
             tokio::select! {
                 Ok(wake) = network(&self.endpoints, &mut self.happenings) => {
                     let _ = self.handle(wake);
+                    self.requests();
                 }
                 () = tokio::time::sleep(LAST_WORDS / 10) => {}
             }
