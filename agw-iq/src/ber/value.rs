@@ -95,7 +95,8 @@ impl Type {
         match self {
             Type::Known(Kind::Text(_), _) | Type::Unknown => Value::quoted(text),
             _ if text.starts_with("0x") => Value::quoted(text),
-            _ => Value::token(text),
+            // What a string cannot carry is replaced first, or the text would be a token only when it is read again.
+            _ => Value::token(Value::quoted(text).as_str()),
         }
     }
 
@@ -429,6 +430,7 @@ mod tests {
     fn a_value_of_the_wrong_type_survives_for_the_error_that_shows_it() {
         let number = known(Kind::Integer { min: 0, max: 9 });
         assert_eq!(number.read(b"\x16\x05maybe"), Value::token("maybe"));
+        assert_eq!(number.read(b"\x16\x03a\"b"), Value::token("a'b"));
         assert_eq!(number.read(b"\x01\x01\xff"), Value::boolean(true));
         assert_eq!(known(Kind::Enumeration(&[("A", 1)])).read(&[10, 1, 7]), Value::token("7"));
         assert_eq!(written(number, &Value::quoted("may be")), b"\x16\x06may be");
