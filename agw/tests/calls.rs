@@ -284,3 +284,25 @@ fn a_flood_of_strangers_does_not_keep_the_controller_from_commanding() {
     over.store(true, Ordering::Relaxed);
     floods.into_iter().for_each(|flood| flood.join().unwrap());
 }
+
+#[test]
+fn media_that_stop_are_told_to_the_controller_once_per_silence() {
+    let gateway = Gateway::start(&[]);
+    let (access, core) = (media_end(), media_end());
+    let mut controller = gateway.controller();
+    let reply = controller.add_plain_call(access.local_addr().unwrap(), core.local_addr().unwrap());
+    let (at, context) = (given(&reply), context_of(&reply));
+    let events = "Events = 7 { adid/ipstop { Stream = 1, dt = 1, dir = IN } }";
+    let reply =
+        controller.transact(&format!("Context = {context} {{ Modify = ip/1/access/* {{ {events} }} }}"));
+    assert!(!reply.contains("Error"), "{reply}");
+    for _ in 0..2 {
+        media_flows(&access, &core, &at);
+        let told = controller.notified("adid/ipstop");
+        assert!(told.contains("ObservedEvents = 7") && told.contains("Notify = ip/1/access/"), "{told}");
+        let shown = gateway.ask(&["context", &context.to_string()]);
+        let counters = &shown["terminations"][0]["streams"][0]["counters"];
+        assert!(counters["idle_in_ms"].as_u64().unwrap() >= 900, "{shown}");
+    }
+    assert!(gateway.metric("agw_iq_events_total", &["event=\"notify\""]) >= 2.0);
+}

@@ -2,12 +2,12 @@
 
 use super::by_stream::ByStream;
 use super::gather::Wanted;
+use super::kept::KeptProperties;
 use super::listening::Listening;
 use super::plan::{Agreed, Changed, Reserved};
 use super::playing::PlayingSignals;
 use super::view::Termination;
 use super::*;
-use crate::package;
 use crate::package::silence;
 use crate::sdp::{Sdp, SdpText};
 
@@ -78,6 +78,7 @@ impl Executor {
             listening: Listening::default(),
             playing: PlayingSignals::default(),
             activities: silence::Activities::default(),
+            kept: KeptProperties::default(),
             last_named: now,
             out_of_service: false,
             service_change: None,
@@ -260,6 +261,7 @@ impl Executor {
             };
             audit.push(AuditReturn::Media(MediaDescriptor { termination_state: None, streams }));
         }
+        termination.kept = agreed.kept;
         self.install_events(now, id, agreed.listens, peer, gateway);
         let mut answer = Answer { audit, statistics: None };
         if let Some(asked) = &request.audit {
@@ -343,11 +345,5 @@ pub(super) fn refuse_unknown(request: &AmmRequest) -> Result<(), ErrorDescriptor
             "ServiceStates other than InService",
         ));
     }
-    match state.properties.first() {
-        None => Ok(()),
-        Some(parm) => {
-            package::property(&parm.name)?;
-            Err(ErrorDescriptor::with_text(ErrorCode::PROPERTY_ILLEGAL_HERE, parm.name.to_string()))
-        }
-    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 //! the view has none.
 
 use super::events::{Detector, read_events};
+use super::kept::KeptProperties;
 use super::stream::Stream;
 use super::view::{ActiveEvents, Termination};
 use super::*;
@@ -160,7 +161,7 @@ impl Executor {
         }
         let events = request.events.as_ref().map(|events| read_events(events, Detector::Root)).transpose()?;
         // All or nothing (IQ-4).
-        let mut root = self.root;
+        let (mut root, mut kept) = (self.root, self.kept.clone());
         let state = request.media.as_ref().and_then(|media| media.termination_state.as_ref());
         if let Some(state) = state {
             if state.service_state.is_some_and(|wanted| wanted != ServiceState::InService) {
@@ -171,10 +172,14 @@ impl Executor {
                     let name = property.name.to_string();
                     return Err(ErrorDescriptor::with_text(ErrorCode::PROPERTY_TWICE, name));
                 }
-                root.set(&property.name, &property.value)?;
+                if KeptProperties::takes(&property.name)? {
+                    kept.set(std::slice::from_ref(property))?;
+                } else {
+                    root.set(&property.name, &property.value)?;
+                }
             }
         }
-        self.root = root;
+        (self.root, self.kept) = (root, kept);
         if let Some(events) = events {
             self.listen_on_root(now, events, e.context(), e.caller.peer);
         }
@@ -189,7 +194,7 @@ impl Executor {
                 AuditItem::Descriptor(DescriptorKind::Packages) => returned.push(packages(true)),
                 AuditItem::Descriptor(DescriptorKind::Media) => {
                     state.service_state = Some(self.state_of_root());
-                    state.properties = self.root.all();
+                    state.properties = self.root_properties();
                 }
                 AuditItem::Descriptor(DescriptorKind::Events) => {
                     returned.push(all_events(self.root_events.active()));
@@ -222,6 +227,19 @@ impl Executor {
         Ok(returned)
     }
 
+    fn available_realms(&self) -> PropertyParm {
+        let usable = self.realms.iter().filter(|realm| self.outage(realm).is_none());
+        package::availability::available(usable)
+    }
+
+    /// All properties of ROOT.
+    fn root_properties(&self) -> Vec<PropertyParm> {
+        let mut properties = self.root.all();
+        properties.push(self.available_realms());
+        properties.extend(self.kept.all());
+        properties
+    }
+
     fn root_property(&self, item: &MediaAudit) -> Result<Vec<PropertyParm>, ErrorDescriptor> {
         match item {
             MediaAudit::TerminationState(TerminationStateAudit::Property(name)) if name.package == "root" => {
@@ -230,7 +248,14 @@ impl Executor {
                 }
                 self.root.get(name.item.as_str()).map(|property| vec![property]).ok_or_else(|| no_such(name))
             }
-            MediaAudit::TerminationState(TerminationStateAudit::Property(name)) => Err(no_such(name)),
+            MediaAudit::TerminationState(TerminationStateAudit::Property(name)) => {
+                let mut found = self.kept.named(name);
+                let available = self.available_realms();
+                if name.package == "ipra" && (name.item.is_all() || name.item == "ar") {
+                    found.push(available);
+                }
+                if found.is_empty() { Err(no_such(name)) } else { Ok(found) }
+            }
             _ => Err(no_such("on ROOT")),
         }
     }
@@ -360,7 +385,7 @@ fn media_of(termination: &Termination, service: ServiceState) -> MediaDescriptor
     let state = TerminationStateDescriptor {
         service_state: Some(service),
         event_buffer_control: Some(termination.listening.buffer_control()),
-        properties: Vec::new(),
+        properties: termination.kept.all(),
     };
     let streams = termination.streams.iter().map(|(id, stream)| StreamDescriptor {
         id: *id,
@@ -398,7 +423,13 @@ fn some_media_of(
                     TerminationStateAudit::EventBufferControl => {
                         state.event_buffer_control = Some(termination.listening.buffer_control());
                     }
-                    TerminationStateAudit::Property(name) => return Err(no_such(name)),
+                    TerminationStateAudit::Property(name) => {
+                        let found = termination.kept.named(name);
+                        if found.is_empty() {
+                            return Err(no_such(name));
+                        }
+                        state.properties.extend(found);
+                    }
                 }
             }
             MediaAudit::Statistic { name, .. } => return Err(no_such(name)),

@@ -13,6 +13,7 @@ mod by_stream;
 mod capability;
 mod events;
 mod gather;
+mod kept;
 mod listening;
 mod load;
 mod media;
@@ -251,6 +252,8 @@ pub(crate) struct Executor {
     view: View,
     clocks: events::Clocks,
     root_events: root_events::RootEvents,
+    /// What the controller keeps with ROOT.
+    kept: kept::KeptProperties,
     service: service::Service,
     /// Terminations that may have something to tell.
     ready: VecDeque<model::TerminationId>,
@@ -273,6 +276,7 @@ impl Executor {
             view: View::default(),
             clocks: events::Clocks::default(),
             root_events: root_events::RootEvents::default(),
+            kept: kept::KeptProperties::default(),
             service: service::Service::default(),
             ready: VecDeque::new(),
             embedding: false,

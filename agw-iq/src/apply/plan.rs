@@ -8,6 +8,7 @@ use super::alternatives::{Choice, Described, pairs};
 use super::amm::{internal, refuse_unknown};
 use super::by_stream::ByStream;
 use super::events::{Detector, check_event_buffer, read_events};
+use super::kept::KeptProperties;
 use super::playing::{AskedLatch, read_signals};
 use super::stream::{Begun, Rules, Stream, begin, merge};
 use super::view::{ActiveEvents, Termination};
@@ -25,6 +26,7 @@ pub(super) struct Plan<'a> {
     id: Option<model::TerminationId>,
     streams: ByStream<Wish<'a>>,
     listens: Listens,
+    kept: KeptProperties,
     /// What the controller has taken out of service passes nothing, whatever its mode.
     out_of_service: bool,
 }
@@ -62,6 +64,7 @@ pub(super) struct Agreed {
     pub(super) ticket: Option<Ticket>,
     pub(super) streams: ByStream<Changed>,
     pub(super) listens: Listens,
+    pub(super) kept: KeptProperties,
 }
 
 /// A stream after a command.
@@ -211,7 +214,7 @@ impl Plan<'_> {
 
     fn settle(self, given: TerminationView, ticket: Option<Ticket>) -> Agreed {
         let streams = self.streams.map(Wish::settle);
-        Agreed { given, ticket, streams, listens: self.listens }
+        Agreed { given, ticket, streams, listens: self.listens, kept: self.kept }
     }
 
     fn nothing_left(&mut self) -> ErrorDescriptor {
@@ -294,7 +297,11 @@ impl Executor {
             streams.insert(stream, wish);
         }
         let out_of_service = current.is_some_and(|termination| termination.out_of_service);
-        Ok(Plan { id, streams, listens, out_of_service })
+        let mut kept = current.map(|termination| termination.kept.clone()).unwrap_or_default();
+        if let Some(state) = request.media.as_ref().and_then(|media| media.termination_state.as_ref()) {
+            kept.set(&state.properties)?;
+        }
+        Ok(Plan { id, streams, listens, kept, out_of_service })
     }
 }
 

@@ -196,7 +196,7 @@ fn take_control(
             return Err(ErrorDescriptor::with_text(ErrorCode::PROPERTY_TWICE, parm.name.to_string()));
         }
         let known = package::property(&parm.name)?;
-        if known.place != Place::LocalControl {
+        if !matches!(known.place, Place::LocalControl | Place::Anywhere) {
             return Err(ErrorDescriptor::with_text(ErrorCode::PROPERTY_ILLEGAL_HERE, parm.name.to_string()));
         }
         let is_realm = parm.name.is("ipdc", "realm");
@@ -453,6 +453,6 @@ pub(super) fn possible(kind: Kind, realms: &Realms, item: &str) -> Option<ParmVa
             let names: Vec<_> = realms.iter().map(|realm| Value::quoted(realm.as_str())).collect();
             (!names.is_empty()).then_some(ParmValue::Any(names))
         }
-        Kind::Text(_) => None,
+        Kind::Text(_) | Kind::Octets(_) => None,
     }
 }

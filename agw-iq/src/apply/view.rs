@@ -4,6 +4,7 @@
 //! the model has agreed.
 
 use super::by_stream::ByStream;
+use super::kept::KeptProperties;
 use super::listening::Listening;
 use super::names::{Pattern, Target, unknown};
 use super::playing::PlayingSignals;
@@ -36,6 +37,8 @@ pub(super) struct Termination {
     pub(super) playing: PlayingSignals,
     /// Which streams are silent or held, as far as that is watched.
     pub(super) activities: Activities,
+    /// What the controller keeps with it.
+    pub(super) kept: KeptProperties,
     /// When a message last named it.
     pub(super) last_named: Now,
     /// The controller has taken it out of service.

@@ -106,6 +106,9 @@ impl Type {
                 let octet = if dscp.mirrored { octet.reverse_bits() } else { *octet };
                 Some(Value::token(format!("0x{octet:02X}")))
             }
+            (Type::Known(Kind::Octets(_), _), octets) => {
+                Some(Value::token(octets.iter().map(|octet| format!("{octet:02X}")).collect::<String>()))
+            }
             _ => None,
         }
     }
@@ -152,6 +155,12 @@ impl Type {
                 word.or_else(|| value.as_u64()).map(|id| w.uint(ENUMERATED, id))
             }
             Type::Known(Kind::Octet, dscp) => dscp.read(value).map(|octet| w.octets(OCTET_STRING, &[octet])),
+            Type::Known(kind @ Kind::Octets(_), _) => {
+                let digits = value.as_str().as_bytes().chunks_exact(2);
+                let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+                let octets: Option<Vec<u8>> = digits.map(octet).collect();
+                octets.filter(|_| kind.admits(value)).map(|octets| w.octets(OCTET_STRING, &octets))
+            }
             Type::Known(Kind::Text(_), _) => {
                 write_text(w, value.as_str());
                 Some(())
@@ -374,6 +383,7 @@ mod tests {
             (text, Value::quoted("access1"), b"\x16\x07access1", b"access1"),
             (text, Value::quoted("caf\u{e9}"), b"\x0c\x05caf\xc3\xa9", b"caf\xc3\xa9"),
             (known(Kind::Octet), Value::token("0x2E"), &[4, 1, 0x2e], &[0x2e]),
+            (known(Kind::Octets(8)), Value::token("12ABCD"), &[4, 3, 0x12, 0xab, 0xcd], &[0x12, 0xab, 0xcd]),
             (Type::Whole, Value::token("160000"), &[2, 3, 2, 0x71, 0], b"160000"),
             (Type::Fraction, Value::token("0.5"), &[2, 5, 0, 0x80, 0, 0, 0], b"0.5"),
         ] {

@@ -11,6 +11,7 @@ use super::*;
 use crate::apply::Outage;
 use crate::ast::*;
 use crate::errors::ErrorCode;
+use crate::package::availability;
 use agw_core::model::RealmName;
 use std::collections::BTreeMap;
 
@@ -68,9 +69,16 @@ impl MediaGateway {
 
     /// Takes a realm out of service, or back with `None`, and tells the controller. `false`: there is no such realm, or it was so before.
     pub fn set_realm(&mut self, now: Now, realm: &RealmName, outage: Option<Outage>) -> bool {
+        let was_out = self.executor.outage(realm).is_some();
         let changed = self.executor.set_realm(realm, outage);
         if changed {
             self.announce_realm(now, realm);
+        }
+        if changed && was_out != outage.is_some() {
+            let event = availability::changed(realm, was_out);
+            if let Some(notification) = self.executor.observe_root(now, event) {
+                self.notify(now, notification);
+            }
         }
         changed
     }

@@ -6,6 +6,7 @@
 //! value in the text (TS 29.334 clauses 5.2 and 5.17.1; IQ-1).
 
 pub mod address;
+pub mod availability;
 pub mod congestion;
 pub mod diffserv;
 pub mod gate;
@@ -83,6 +84,8 @@ pub enum Place {
     LocalControl,
     /// In TerminationState of ROOT.
     Root,
+    /// In LocalControl, in TerminationState, and of ROOT.
+    Anywhere,
 }
 
 /// A property.
@@ -190,6 +193,8 @@ pub enum Kind {
     Text(usize),
     /// An octet in hexadecimal or decimal; its package reads it.
     Octet,
+    /// At least one and at most this many octets, as pairs of hexadecimal digits.
+    Octets(usize),
 }
 
 impl Kind {
@@ -201,6 +206,13 @@ impl Kind {
             Kind::Enumeration(words) => words.iter().any(|(word, _)| value.is(word)),
             Kind::Text(max) => (1..=max).contains(&value.as_str().len()),
             Kind::Octet => (1..=8).contains(&value.as_str().len()),
+            Kind::Octets(max) => {
+                let digits = value.as_str();
+                let pairs = digits.len() / 2;
+                digits.len().is_multiple_of(2)
+                    && (1..=max).contains(&pairs)
+                    && digits.bytes().all(|b| b.is_ascii_hexdigit())
+            }
         }
     }
 }

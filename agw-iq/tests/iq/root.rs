@@ -2,6 +2,8 @@
 
 use crate::association::{controlled, register};
 use crate::lab::*;
+use agw_core::model::RealmName;
+use agw_iq::Outage;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -98,4 +100,48 @@ fn events_are_refused_where_they_do_not_belong() {
     let (context, access, _) = lab.call();
     let refused = lab.error(&format!("C={context}{{MF={access}{{E=4{{it/ito{{mit=100}}}}}}}}"));
     assert_eq!(refused, (512, "it/ito is an event of ROOT".to_owned()));
+}
+
+#[test]
+fn realms_that_come_and_go_are_told_and_audited() {
+    let mut lab = Lab::new();
+    let audit = |lab: &mut Lab| lab.ask("C=-{AV=ROOT{AT{M{TS{ipra/ar}}}}}");
+    assert!(audit(&mut lab).contains("ipra/ar=[\"access\",\"core\",\"access1\",\"core1\"]"));
+    lab.ask("C=-{MF=ROOT{E=5{ipra/arc}}}");
+    let realm = RealmName::new("core").expect("a name");
+    assert!(lab.iq.set_realm(lab.now, &realm, Some(Outage::LinkLost)));
+    let sent = lab.sent().remove(0).1.split_whitespace().collect::<String>();
+    assert!(sent.contains("ObservedEvents=5{ipra/arc{nur=[\"core\"]}}"), "{sent}");
+    assert!(audit(&mut lab).contains("ipra/ar=[\"access\",\"access1\",\"core1\"]"));
+    // Another reason is no other availability.
+    lab.iq.set_realm(lab.now, &realm, Some(Outage::TakenOut));
+    assert!(lab.sent().is_empty());
+    // All realms that there are, usable or not.
+    let all = lab.ask("C=-{AC=ROOT{AT{M{O{ipdc/realm}}}}}");
+    assert!(all.contains("ipdc/realm={\"access\",\"core\",\"access1\",\"core1\"}"), "{all}");
+    lab.iq.set_realm(lab.now, &realm, None);
+    assert!(lab.sent().is_empty(), "the first Notify is not answered yet");
+    assert!(audit(&mut lab).contains("ipra/ar=[\"access\",\"core\","), "but it is back");
+    assert_eq!(lab.error("C=-{MF=ROOT{M{TS{ipra/ar=x}}}}").0, 534, "only read");
+}
+
+#[test]
+fn a_controller_keeps_its_own_data_with_us() {
+    let mut lab = Lab::new();
+    let (context, access, _) = lab.call();
+    lab.ask(&format!(
+        "C={context}{{MF={access}{{M{{TS{{mgcinfo/db=12ABCD}},ST=1{{O{{mgcinfo/db=99}}}}}}}}}}"
+    ));
+    let audit = lab.ask(&format!("C={context}{{AV={access}{{AT{{M}}}}}}"));
+    assert!(audit.contains("TS{SI=IV,BF=OFF,mgcinfo/db=12ABCD}"), "{audit}");
+    assert!(audit.contains("O{MO=SR,mgcinfo/db=99}"), "{audit}");
+    lab.ask("C=-{MF=ROOT{M{TS{mgcinfo/db=0102}}}}");
+    assert!(lab.ask("C=-{AV=ROOT{AT{M{TS{mgcinfo/db}}}}}").contains("mgcinfo/db=0102"));
+    for (wrong, code) in [("mgcinfo/db=xyz", 449), ("mgcinfo/db=123", 449), ("mgcinfo/no=12", 450)] {
+        let asked = format!("C={context}{{MF={access}{{M{{TS{{{wrong}}}}}}}}}");
+        assert_eq!(lab.error(&asked).0, code, "{wrong}");
+    }
+    let long = "00".repeat(257);
+    assert_eq!(lab.error(&format!("C=-{{MF=ROOT{{M{{TS{{mgcinfo/db={long}}}}}}}}}")).0, 449, "bounded");
+    assert_eq!(lab.error(&format!("C={context}{{AV={access}{{AT{{M{{TS{{mgcinfo/x}}}}}}}}}}")).0, 532);
 }

@@ -49,7 +49,7 @@ pub fn check(config: &Config) -> Vec<Problem> {
     range(&mut found, "dtls.fingerprint_wait_ms", config.dtls.fingerprint_wait_ms.into(), 0, 60_000);
     range(&mut found, "dtls.handshakes_per_tick", config.dtls.handshakes_per_tick.into(), 1, 64);
     names(&mut found, "dtls.engine", std::slice::from_ref(&config.dtls.engine), &["auto"], 1);
-    range(&mut found, "media.idle", config.media.idle.into(), 0, 86_400);
+    range(&mut found, "media.idle", config.media.idle.into(), 1, 86_400);
     range(&mut found, "media.port_reuse_delay_ms", config.media.port_reuse_delay_ms.into(), 0, 60_000);
     range(&mut found, "limits.contexts", config.limits.contexts.into(), 1, 1_000_000);
     let kept = agw_core::controller::MAX_RESERVE_PERCENT;

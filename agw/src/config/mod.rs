@@ -320,7 +320,7 @@ impl Default for Dtls {
 pub struct Media {
     /// When a peer's address is learned.
     pub latch: Latch,
-    /// Seconds without media after which a stream counts as idle; 0: never.
+    /// Seconds without media after which `adid/ipstop` is told, where the controller names no time.
     pub idle: u32,
     /// How long a freed port rests.
     pub port_reuse_delay_ms: u32,
@@ -328,7 +328,7 @@ pub struct Media {
 
 impl Default for Media {
     fn default() -> Self {
-        Self { latch: Latch::Signal, idle: 0, port_reuse_delay_ms: 2000 }
+        Self { latch: Latch::Signal, idle: 30, port_reuse_delay_ms: 2000 }
     }
 }
 

@@ -138,6 +138,7 @@ impl Control {
                 ("unanswered", iq.unanswered),
                 ("notify", iq.notifies),
                 ("notify_dropped", iq.notifies_dropped),
+                ("event_lost", iq.events_lost),
                 ("hanging_released", iq.hanging_released),
                 ("association_lost", iq.associations_lost),
                 ("too_long", iq.too_long),

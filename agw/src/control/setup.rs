@@ -194,6 +194,7 @@ fn iq_config(config: &Config, address: SocketAddr) -> IqConfig {
         .and_then(|(name, version)| Some(Profile { name: Name::new(name), version: version.parse().ok()? }));
     let realms = config.realm.keys().filter_map(|name| RealmName::new(name)).collect();
     let mut made = IqConfig::new(mid(config, address));
+    made.timers.silence = Duration::from_secs(config.media.idle.into());
     made.controllers = controllers.collect();
     made.profile = profile;
     made.style = usual;

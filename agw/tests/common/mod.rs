@@ -212,6 +212,25 @@ impl Controller {
         })
     }
 
+    /// Waits for a Notify that says this, and answers it.
+    pub fn notified(&mut self, what: &str) -> String {
+        let message = eventually(what, || {
+            let mut buffer = [0; 65_536];
+            let length = self.socket.recv(&mut buffer).ok()?;
+            let message = String::from_utf8(buffer[..length].to_vec()).unwrap();
+            message.contains(what).then_some(message)
+        });
+        let after = |word: &str| {
+            let rest = message.split(word).nth(1).unwrap().trim_start_matches([' ', '=']);
+            rest.split([' ', '{', '\n']).next().unwrap()
+        };
+        let (id, context, name) = (after("Transaction"), after("Context"), after("Notify"));
+        let reply =
+            format!("MEGACO/2 [127.0.0.1] Reply = {id} {{ Context = {context} {{ Notify = {name} }} }}");
+        self.socket.send(reply.as_bytes()).unwrap();
+        message
+    }
+
     /// A plain RTP call between two ends; gives the reply.
     pub fn add_plain_call(&mut self, access: SocketAddr, core: SocketAddr) -> String {
         self.transact(&plain_call(access, core))

@@ -63,6 +63,10 @@ impl Property {
         Self { list: true, ..self }
     }
 
+    const fn of_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
+
     const fn support(self, support: Support) -> Self {
         Self { support, ..self }
     }
@@ -106,8 +110,10 @@ pub static PACKAGES: &[&Package] = &[
     &IPNAPT,
     &ADID,
     &IPDC,
+    &MGCINFO,
     &ADR,
     &RTCPH,
+    &IPRA,
     &SRTP,
     &CHP,
     &IT,
@@ -116,7 +122,6 @@ pub static PACKAGES: &[&Package] = &[
     &TLSBSC,
     &SEPLINK,
     &SCTPBCC,
-    &known("mgcinfo", 0x00a0, 1),
     &known("stunb", 0x00bd, 1),
     &known("mgstunc", 0x00be, 1),
     &known("mgturnc", 0x00bf, 1),
@@ -134,7 +139,6 @@ pub static PACKAGES: &[&Package] = &[
     &known("etn", 0x00cc, 1),
     &known("ipocs", 0x00d0, 1),
     &known("trm", 0x00d3, 1),
-    &known("ipra", 0x00e0, 1),
     &known("gih", 0x00e1, 1),
     &known("lstat", 0x00e4, 1),
     &known("ippcs", 0x00e8, 1),

@@ -30,6 +30,31 @@ pub const ADID: Package = Package {
     ..PACKAGE
 };
 
+/// H.248.41. Which realms can be used. The text identifiers are recalled.
+pub const IPRA: Package = Package {
+    name: "ipra",
+    id: 0x00e0,
+    properties: &[root("ar", 0x0001, false).of_kind(Kind::Text(253)).provisional()],
+    events: &[Event {
+        observed: &[parameter("nar", 0x0001, Kind::Text(253)), parameter("nur", 0x0002, Kind::Text(253))],
+        on_root: true,
+        mark: Mark::Provisional,
+        ..event("arc", 0x0001)
+    }],
+    ..PACKAGE
+};
+
+/// H.248.45. `db` and its form are a test controller's; kept for the controller wherever it puts it.
+pub const MGCINFO: Package = Package {
+    name: "mgcinfo",
+    id: 0x00a0,
+    properties: &[Property {
+        place: Place::Anywhere,
+        ..local("db", 0x0001, Kind::Octets(256)).provisional()
+    }],
+    ..PACKAGE
+};
+
 /// H.248.14.
 pub const IT: Package = Package {
     name: "it",
