@@ -106,7 +106,7 @@ impl Type {
                 let octet = if dscp.mirrored { octet.reverse_bits() } else { *octet };
                 Some(Value::token(format!("0x{octet:02X}")))
             }
-            (Type::Known(Kind::Octets(_), _), octets) => {
+            (Type::Known(Kind::Octets(_), _), octets) if !octets.is_empty() => {
                 Some(Value::token(octets.iter().map(|octet| format!("{octet:02X}")).collect::<String>()))
             }
             _ => None,
@@ -125,6 +125,9 @@ impl Type {
                 word.map(|(word, _)| Value::token(word)).or_else(|| value.as_u64().map(Value::from))
             }
             Type::Known(Kind::Octet, dscp) => dscp.read(&value).and_then(|point| self.octet(&[point])),
+            Type::Known(kind @ Kind::Octets(_), _) => {
+                kind.admits(&value).then(|| Value::token(value.as_str().to_ascii_uppercase()))
+            }
             Type::Known(Kind::Text(_), _) => Some(Value::quoted(value.as_str())),
             Type::Whole => whole(&value).map(Value::from),
             Type::Fraction => fraction(&value).map(decimal),
