@@ -49,6 +49,15 @@ impl Judge {
             None => Ok(finished.output),
         }
     }
+
+    /// What tshark prints of a capture with these options (`-T pdml`, `-V`), warnings of its own among it.
+    ///
+    /// # Errors
+    /// With its words when it fails.
+    pub fn dissect(&self, capture: &Path, options: &[&str]) -> Result<String, String> {
+        let finished = run(Command::new(program("tshark")?).arg("-r").arg(capture).args(options), LIMIT)?;
+        if finished.status.success() { Ok(finished.output) } else { Err(finished.output) }
+    }
 }
 
 /// A running capture on one interface.

@@ -7,8 +7,10 @@
 use crate::lab::*;
 use agw_core::command::Command as Order;
 use agw_iq::ast::*;
+use agw_iq::ber::Naming;
 use agw_iq::counters::TransactionResult;
-use agw_iq::encoding::Encoding;
+use agw_iq::encoding::{Encoding, Form};
+use agw_iq::package::diffserv::DscpForm;
 use agw_iq::text::{Style, parse_strictly};
 use agw_iq::transport::{Peer, SocketId};
 use agw_iq::{Client, ClientConfig, ClientEvent};
@@ -130,6 +132,7 @@ impl Controller {
         let mut settings = ClientConfig::new(gateway, Mid::Device("mgc".into()));
         settings.acknowledge = acknowledge;
         settings.encoding = encoding;
+        settings.naming = Naming::of(&config().realms, DscpForm::default());
         // Repeated often enough that at this loss not one request in a million is given up, and never for as long as LONG-TIMER:
         // then the gateway may have forgotten it (Annex D.1.1).
         settings.retransmission.max = Duration::from_millis(500);
@@ -231,6 +234,8 @@ struct World {
     lab: Lab,
     net: Net,
     controller: Controller,
+    /// Where the gateway hears the controller: a socket carries one form.
+    socket: SocketId,
 }
 
 impl World {
@@ -239,12 +244,16 @@ impl World {
             lab: Lab::new(),
             net: Net::new(seed),
             controller: Controller::new(seed, encoding, acknowledge),
+            socket: match encoding.form() {
+                Form::Text => SocketId::TEXT,
+                Form::Binary => SocketId::BINARY,
+            },
         }
     }
 
     /// Lets happen what is due, then time go on to what is next.
     fn turn(&mut self) {
-        let World { lab, net, controller } = self;
+        let World { lab, net, controller, socket } = self;
         while let Some(transmit) = controller.client.poll_transmit() {
             net.send(lab.now, true, &transmit.bytes);
         }
@@ -256,7 +265,7 @@ impl World {
         lab.now = wakes.into_iter().flatten().min().expect("something is to happen").max(lab.now);
         while let Some((to_gateway, bytes)) = net.take(lab.now) {
             if to_gateway {
-                lab.iq.handle_datagram(lab.now, SocketId::TEXT, MGC.into(), &bytes, &mut lab.model);
+                lab.iq.handle_datagram(lab.now, *socket, MGC.into(), &bytes, &mut lab.model);
                 lab.settle();
             } else {
                 controller.client.handle_datagram(lab.now, &bytes);
@@ -356,6 +365,11 @@ fn ten_thousand(encoding: Encoding) {
 #[test]
 fn ten_thousand_transactions_in_text_are_each_executed_once_and_both_sides_agree() {
     ten_thousand(Encoding::Text(Style::Compact));
+}
+
+#[test]
+fn ten_thousand_transactions_in_binary_are_each_executed_once_and_both_sides_agree() {
+    ten_thousand(Encoding::Ber { id_octets: None });
 }
 
 #[test]

@@ -130,6 +130,8 @@ wrap(val, V) -> case re:run(V, "^[0-9]+$") of
 wrap(sdp, V) when length(V) < 128 -> [22, length(V) | V];
 wrap(sdp, V) when length(V) < 256 -> [22, 129, length(V) | V];
 wrap(sdp, V) -> [22, 130, length(V) bsr 8, length(V) band 255 | V].
+unwrap(_, [1, 1, B]) -> case B of 0 -> "OFF"; _ -> "ON" end;
+unwrap(_, [10, L | V]) when L =:= length(V) -> integer_to_list(binary:decode_unsigned(list_to_binary(V)));
 unwrap(_, [2, L | V]) when L =:= length(V) -> integer_to_list(binary:decode_unsigned(list_to_binary(V)));
 unwrap(_, [T, L | V]) when L =:= length(V), T =:= 22 orelse T =:= 12 orelse T =:= 4 -> V;
 unwrap(_, [22, 129, L | V]) when L =:= length(V) -> V;

@@ -1,8 +1,10 @@
 //! Changes to a tree that take away one thing each on which OTP and we do not agree ([`crate::known`] says which and why).
 
+mod binary;
 mod descriptor;
 mod message;
 
+pub(crate) use binary::*;
 pub(crate) use descriptor::*;
 pub(crate) use message::*;
 

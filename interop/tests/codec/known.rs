@@ -265,6 +265,45 @@ pub(crate) const TEXT: &[Difference] = &[
     },
 ];
 
+/// The list for the binary encoding, beside that of the text encoding, by which OTP is asked.
+pub(crate) const BINARY: &[Difference] = &[
+    Difference {
+        name: "IPv6 addresses of senders",
+        reason: "Annex A MId has ip6Address of 16 octets; OTP cannot write it from text.",
+        avoid: |message| walk(message, &mut NoIp6),
+    },
+    Difference {
+        name: "digit maps by name",
+        reason: "Annex A digitMapName is two octets, which no registry gives: OTP has its own numbers for names of its own.",
+        avoid: |message| walk(message, &mut NoDigitMaps),
+    },
+    Difference {
+        name: "Events without an event",
+        reason: "Annex A has requestID optional, for just that; OTP cannot write the descriptor without.",
+        avoid: |message| walk(message, &mut SomeEvents),
+    },
+    Difference {
+        name: "empty descriptors in replies",
+        reason: "Annex A auditReturnParameter has emptyDescriptors; OTP reads them from text and cannot write them.",
+        avoid: |message| walk(message, &mut NoEmptyDescriptors),
+    },
+    Difference {
+        name: "alternatives",
+        reason: "Annex A: values without extraInfo are alternatives, sublist makes them a list; OTP has sublist in both and cannot write the former as text.",
+        avoid: |message| walk(message, &mut NoAlternatives),
+    },
+    Difference {
+        name: "audit of a parameter of buffered events",
+        reason: "Annex A indAudEventBufferDescriptor has no parameter; the text has, and OTP cannot write it.",
+        avoid: |message| walk(message, &mut NoBufferedParameters),
+    },
+    Difference {
+        name: "the same token twice in an Audit",
+        reason: "Annex A has a bit for each token, so twice is once; OTP refuses to write it.",
+        avoid: |message| walk(message, &mut DistinctTokens),
+    },
+];
+
 /// What we refuse and OTP takes: words of our error, and why we are right.
 pub(crate) const WE_REFUSE: &[(&str, &str)] = &[
     ("given twice", "Annex B.2: at most once, said in comments of the grammar, which OTP does not keep"),

@@ -2,13 +2,17 @@
 //! tree, what one refuses the other refuses. The only exceptions stand in one file, [`known`], each with its reason, and a test shows
 //! that each is still needed.
 //!
+//! Wireshark's dissectors are the other judge, of reference messages and of single values.
+//!
 //! The ordinary run looks at a few thousand messages; `AGW_CODEC_MESSAGES` names another number, `AGW_CODEC_SEED` (a number) another
 //! set of them.
 
 mod avoid;
+mod ber;
 mod known;
 mod text;
 mod walk;
+mod wireshark;
 
 use std::cell::RefCell;
 use std::fmt::Debug;

@@ -312,7 +312,20 @@ fn audit_item(item: &mut AuditItem, visit: &mut impl Visit) {
         | AuditItem::Signal { signal: name, .. }
         | AuditItem::Statistic(name) => visit.name(name),
         AuditItem::Package(package) => visit.package(package),
-        AuditItem::Media(_) | AuditItem::Descriptor(_) | AuditItem::DigitMap(_) => {}
+        AuditItem::Media(items) => items.iter_mut().for_each(|item| media_audit(item, visit)),
+        AuditItem::Descriptor(_) | AuditItem::DigitMap(_) => {}
+    }
+}
+
+fn media_audit(item: &mut MediaAudit, visit: &mut impl Visit) {
+    match item {
+        MediaAudit::LocalControl { item: LocalControlAudit::Property(name), .. }
+        | MediaAudit::TerminationState(TerminationStateAudit::Property(name))
+        | MediaAudit::Statistic { name, .. } => visit.name(name),
+        MediaAudit::LocalControl { .. }
+        | MediaAudit::TerminationState(_)
+        | MediaAudit::Local { .. }
+        | MediaAudit::Remote { .. } => {}
     }
 }
 

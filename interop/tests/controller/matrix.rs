@@ -1,0 +1,57 @@
+//! Every script in every dialect: UDP and TCP, pretty and compact text and BER, H.248 versions 1 to 3.
+
+use crate::drive;
+use interop::peers::{Dialect, Megaco};
+
+/// `call.h248` is a whole call, `procedures.h248` what else a controller orders, `wrong.h248` what deserves an error.
+const SCRIPTS: [&str; 3] = ["call.h248", "procedures.h248", "wrong.h248"];
+
+fn all(transport: &'static str, encoding: &'static str) {
+    let Some(megaco) = interop::require("erlang-megaco", Megaco::find) else { return };
+    for version in [1, 2, 3] {
+        for script in SCRIPTS {
+            drive(megaco, Dialect { transport, encoding, version }, script);
+        }
+    }
+}
+
+#[test]
+fn everything_over_udp_in_pretty_text() {
+    all("udp", "pretty");
+}
+
+#[test]
+fn everything_over_udp_in_compact_text() {
+    all("udp", "compact");
+}
+
+#[test]
+fn everything_over_tcp_in_pretty_text() {
+    all("tcp", "pretty");
+}
+
+#[test]
+fn everything_over_tcp_in_compact_text() {
+    all("tcp", "compact");
+}
+
+#[test]
+fn everything_over_udp_in_binary() {
+    all("udp", "berstd");
+}
+
+#[test]
+fn everything_over_tcp_in_binary() {
+    all("tcp", "berstd");
+}
+
+#[test]
+fn everything_over_udp_in_binary_with_bare_values() {
+    all("udp", "ber");
+}
+
+#[test]
+fn the_reference_calls_over_udp() {
+    let Some(megaco) = interop::require("erlang-megaco", Megaco::find) else { return };
+    drive(megaco, Dialect { transport: "udp", encoding: "pretty", version: 3 }, "calls.h248");
+}
