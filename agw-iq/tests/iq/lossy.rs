@@ -369,7 +369,7 @@ fn ten_thousand_transactions_in_text_are_each_executed_once_and_both_sides_agree
 
 #[test]
 fn ten_thousand_transactions_in_binary_are_each_executed_once_and_both_sides_agree() {
-    ten_thousand(Encoding::Ber { id_octets: None });
+    ten_thousand(Encoding::BER);
 }
 
 #[test]

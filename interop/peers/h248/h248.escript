@@ -165,14 +165,17 @@ decode_name(_, Scope, Item) ->
 %% anything else may be written "xHHHH" (package) / "pkg/xHHHH" (item) in the text
 -define(XPKG, [{"it",16#45},{"chp",16#29},{"ocp",16#51},{"ds",16#8b},{"gm",16#8c},{"tman",16#8d},{"hangterm",16#98},{"ipnapt",16#99},
                {"adid",16#9c},{"ipdc",16#9d},{"mgcinfo",16#a0},{"seg",16#a3},{"rtcph",16#b5},{"ipra",16#e0}]).
--define(XITEM, [{"adid/ipstop",1},{"hangterm/thb",1},{"ipnapt/latch",1},{"mgcinfo/db",1},{"it/ito",1}]).
--define(XPAR, [{"adid/ipstop","dt",1},{"adid/ipstop","dir",2},{"hangterm/thb","timerx",1},{"ipnapt/latch","napt",1}]).
+-define(XITEM, [{"adid/ipstop",1},{"hangterm/thb",1},{"ipnapt/latch",1},{"mgcinfo/db",1},{"it/ito",1},{"ds/dscp",1},{"ipdc/realm",1},
+                {"gm/saf",1},{"gm/sam",2},{"gm/spf",3},{"gm/spr",4},{"gm/esas",5},{"gm/lsa",6},{"gm/esps",7},{"gm/lsp",8},{"gm/rsb",9},
+                {"tman/pol",1},{"tman/pdr",2},{"tman/dvt",3},{"tman/sdr",4},{"tman/mbs",5},{"rtcph/rsb",9},{"srtp/keyexpiry",1}]).
+-define(XSTAT, [{"gm/dp",1}]).
+-define(XPAR, [{"adid/ipstop","dt",1},{"adid/ipstop","dir",2},{"hangterm/thb","timerx",1},{"ipnapt/latch","napt",1},{"it/ito","mit",1}]).
 xenc(Scope, Item0) ->
     Item = string:lowercase(Item0),
     case {Scope, string:split(Item, "/")} of
         {{_, Of}, [P]} -> n2(xnum(P, [N || {O, S, N} <- ?XPAR, O =:= string:lowercase(Of), S =:= P]));
         {_, [P]} -> n2(xnum(P, [N || {S, N} <- ?XPKG, S =:= P]));
-        {_, [P, I]} -> n2(xnum(P, [N || {S, N} <- ?XPKG, S =:= P])) ++ n2(xnum(I, [N || {S, N} <- ?XITEM, S =:= Item]))
+        {_, [P, I]} -> n2(xnum(P, [N || {S, N} <- ?XPKG, S =:= P])) ++ n2(xnum(I, [N || {S, N} <- ?XITEM ++ ?XSTAT, S =:= Item]))
     end.
 n2(N) -> [N bsr 8, N band 255].
 xnum(_, [N]) -> N;
@@ -182,9 +185,14 @@ xdec({_, Of0}, [A, B]) ->
     Of = case Of0 of [_, _, _, _] -> decode_name(x, event, Of0); _ -> Of0 end,
     case [S || {O, S, N} <- ?XPAR, O =:= Of, N =:= A * 256 + B] of [S] -> S; [] -> xhex(A * 256 + B) end;
 xdec(_, [A, B]) -> xname(A * 256 + B);
-xdec(_, [A, B, C, D]) ->
+xdec(Scope, [A, B, C, D]) ->
     P = xname(A * 256 + B), N = C * 256 + D,
-    case [S || {S, M} <- ?XITEM, M =:= N, lists:prefix(P ++ "/", S)] of [S] -> S; [] -> P ++ "/" ++ xhex(N) end.
+    Items = case Scope of statistics -> ?XSTAT; _ -> ?XITEM end,
+    case [S || {S, M} <- Items, M =:= N, lists:prefix(P ++ "/", S)] of
+        [S] -> S;
+        [] when N =:= 65535 -> P ++ "/*";
+        [] -> P ++ "/" ++ xhex(N)
+    end.
 xhex(N) -> lists:flatten(io_lib:format("x~4.16.0b", [N])).
 xname(N) -> case [S || {S, M} <- ?XPKG, M =:= N] of [S] -> S; [] -> xhex(N) end.
 tid_enc(#megaco_term_id{id = ["root"]}) -> {'TerminationID', [], lists:duplicate(8, 255)};

@@ -14,7 +14,7 @@ mod text;
 mod walk;
 mod wireshark;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
 
 use agw_iq::ast::Message;
@@ -52,4 +52,33 @@ fn tamed(differences: &[known::Difference], message: &Message) -> Message {
     let mut message = message.clone();
     differences.iter().for_each(|difference| (difference.avoid)(&mut message));
     message
+}
+
+/// Shows of each entry of a list that it is needed: there are messages in which it alone is not avoided and on which the codecs part.
+fn still_needed(
+    list: &[known::Difference],
+    rare: Vec<Message>,
+    prepare: impl Fn(Message) -> Message,
+    agree: impl Fn(&Message) -> Result<(), String>,
+) {
+    let seen: Vec<Cell<bool>> = list.iter().map(|_| Cell::new(false)).collect();
+    let look = |message: Message| -> Result<(), String> {
+        let message = prepare(message);
+        let reference = tamed(list, &message);
+        for at in (0..list.len()).filter(|at| !seen[*at].get()) {
+            let mut alone = message.clone();
+            for (_, other) in list.iter().enumerate().filter(|(other, _)| *other != at) {
+                (other.avoid)(&mut alone);
+            }
+            if alone != reference && agree(&alone).is_err() {
+                seen[at].set(true);
+            }
+        }
+        Ok(())
+    };
+    rare.into_iter().map(&look).for_each(|looked| looked.expect("looking does not fail"));
+    check(&agw_iq::testing::message(), look);
+    for (difference, seen) in list.iter().zip(&seen) {
+        assert!(seen.get(), "no message shows {} ({}) any more", difference.name, difference.reason);
+    }
 }

@@ -9,7 +9,7 @@ use interop::codec::Codec;
 use proptest::prelude::*;
 
 use crate::known::{RARE, TEXT, THEY_REFUSE, WE_REFUSE, common_form};
-use crate::{check, start, tamed};
+use crate::{check, start, still_needed, tamed};
 
 /// Our text through OTP's decoder and encoder and our parser: the tree that comes back, or where the way ended.
 fn there_and_back(codec: &RefCell<Codec>, message: &Message, style: Style) -> Result<Message, String> {
@@ -51,27 +51,8 @@ fn what_we_write_comes_back_from_otp_as_the_same_tree() {
 #[test]
 fn every_listed_difference_is_still_there() {
     let Some(codec) = start() else { return };
-    let seen: Vec<Cell<u32>> = TEXT.iter().map(|_| Cell::new(0)).collect();
-    let look = |message: Message| {
-        let reference = tamed(TEXT, &message);
-        for (at, _) in TEXT.iter().enumerate().filter(|(at, _)| seen[*at].get() == 0) {
-            let mut alone = message.clone();
-            for (_, other) in TEXT.iter().enumerate().filter(|(other, _)| *other != at) {
-                (other.avoid)(&mut alone);
-            }
-            if alone != reference && same(&codec, &alone, Style::Compact).is_err() {
-                seen[at].set(1);
-            }
-        }
-        Ok(())
-    };
-    for text in RARE {
-        look(parse_strictly(text.as_bytes()).expect(text)).expect("nothing to fail");
-    }
-    check(&testing::message(), look);
-    for (difference, seen) in TEXT.iter().zip(&seen) {
-        assert!(seen.get() > 0, "no message shows {} ({}) any more", difference.name, difference.reason);
-    }
+    let rare = RARE.iter().map(|text| parse_strictly(text.as_bytes()).expect(text)).collect();
+    still_needed(TEXT, rare, |message| message, |message| same(&codec, message, Style::Compact));
 }
 
 /// What became of texts that both looked at.

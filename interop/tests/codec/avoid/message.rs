@@ -278,7 +278,7 @@ impl Visit for NoVersion3 {
         parms.statistics = None;
     }
     fn statistic(&mut self, statistic: &mut Statistic) {
-        statistic.value.truncate(1);
+        SingleStatistics.statistic(statistic);
     }
     fn audit_item(&mut self, item: &mut AuditItem) {
         if let AuditItem::Media(items) = item {
@@ -298,12 +298,7 @@ impl Visit for NoVersion3 {
         signal.direction = None;
         signal.request = None;
         signal.intersignal_delay = None;
-        if let Some(completion) = &mut signal.notify_completion {
-            completion.iteration = false;
-            if *completion == NotifyCompletion::default() {
-                signal.notify_completion = None;
-            }
-        }
+        NoIterations.signal(signal);
     }
     fn service_change(&mut self, request: &mut ServiceChangeRequest) {
         request.incomplete = false;
