@@ -33,7 +33,7 @@ fn number_of(text: &str, below: u16) -> u16 {
 }
 
 impl Numbered {
-    fn parms(parms: &mut Vec<Parm>) {
+    fn parms(parms: &mut [Parm]) {
         for (at, parm) in parms.iter_mut().enumerate() {
             parm.name = Name::new(format!("x{:04x}", at + 1));
         }
