@@ -309,7 +309,7 @@ impl Lab {
         let now = now(&self.ground);
         match number % 4 {
             0 => self.iq.stay(now),
-            1 => self.iq.leave(now, Farewell::Forced),
+            1 => self.iq.leave(now, Farewell::Forced { failing: number & 4 != 0 }),
             _ => self.iq.leave(now, Farewell::Graceful { delay_s: Some(number as u32) }),
         }
     }
