@@ -123,7 +123,8 @@ pub(super) fn typed(value: &Value, kind: Option<Kind>) -> Value {
         Some(Kind::Integer { min, max }) => (min + seed as u64 % (max - min).saturating_add(1).max(1)).into(),
         Some(Kind::Enumeration(words)) => Value::token(words[seed % words.len()].0),
         Some(Kind::Octet) => Value::token(format!("0x{:02X}", seed % 64)),
-        Some(_) => Value::quoted(value.as_str()),
+        Some(Kind::Octets(_)) => Value::token(format!("{:02X}", seed % 256)),
+        Some(Kind::Text(_)) => Value::quoted(value.as_str()),
         None => match seed % 4 {
             0 => Value::token((seed as i64).to_string()),
             1 => Value::boolean(seed % 8 == 1),
