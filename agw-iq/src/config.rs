@@ -8,7 +8,9 @@ use crate::package::root::RootProperties;
 use crate::text::Style;
 use crate::transaction::inbound::InboundLimits;
 use crate::transport::udp::RetransmissionLimits;
+use std::fmt;
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// How a controller is reached.
@@ -24,13 +26,70 @@ pub enum ControllerTransport {
     Sctp,
 }
 
+/// Where a controller is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// There.
+    Address(SocketAddr),
+    /// At the addresses that a name has.
+    Name {
+        /// In small letters.
+        host: String,
+        /// The port at each address.
+        port: u16,
+    },
+}
+
+impl From<SocketAddr> for Place {
+    fn from(address: SocketAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
+impl FromStr for Place {
+    type Err = ();
+    /// `ADDRESS:PORT` or `NAME:PORT`, the name as RFC 1123 section 2.1 has it.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if let Ok(address) = text.parse() {
+            return Ok(Self::Address(address));
+        }
+        let (host, port) = text.rsplit_once(':').ok_or(())?;
+        let port: u16 = port.parse().map_err(|_| ())?;
+        if port == 0 || !is_host_name(host) {
+            return Err(());
+        }
+        Ok(Self::Name { host: host.to_ascii_lowercase(), port })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name { host, port } => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+/// RFC 1123 section 2.1. The last label has a letter, so that a mistyped address is not looked up.
+fn is_host_name(host: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = host.rsplit('.').next().unwrap_or_default();
+    host.len() <= 253 && host.split('.').all(label) && last.bytes().any(|b| b.is_ascii_alphabetic())
+}
+
 /// A controller that the gateway registers with and obeys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Controller {
     /// How it is reached.
     pub transport: ControllerTransport,
     /// Where.
-    pub address: SocketAddr,
+    pub place: Place,
     /// How the gateway's own messages to it are written.
     pub encoding: Encoding,
     /// The domain name that other controllers know it by, for MgcIdToTry.
@@ -154,6 +213,43 @@ impl IqConfig {
             messages_per_second: 0,
             high_priority: 16,
             trace: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_an_address_or_a_name_with_a_port_and_nothing_else() {
+        for text in
+            ["192.0.2.1:2944", "[2001:db8::1]:2944", "mgc.example.net:2944", "localhost:1", "a-1.b2:65535"]
+        {
+            assert_eq!(text.parse::<Place>().map(|place| place.to_string()).as_deref(), Ok(text));
+        }
+        assert_eq!("MGC.Example:2944".parse::<Place>().unwrap().to_string(), "mgc.example:2944");
+        let long = format!("{}a:1", "a.".repeat(127));
+        assert!(format!("{}a:1", "a.".repeat(126)).parse::<Place>().is_ok());
+        for text in [
+            "mgc",
+            "mgc:",
+            "mgc:0",
+            "mgc:70000",
+            ":2944",
+            "-mgc:1",
+            "mgc-:1",
+            "m_c:1",
+            "a..b:1",
+            "a.:1",
+            "10.0.0.300:1",
+            "2001:db8::1:2944x",
+            "[mgc]:1",
+            "m c:1",
+            "a:b:1",
+            &long,
+        ] {
+            assert_eq!(text.parse::<Place>(), Err(()), "{text}");
         }
     }
 }

@@ -109,6 +109,8 @@ pub struct Counters {
     pub hanging_released: u64,
     /// Associations lost.
     pub associations_lost: u64,
+    /// Names of controllers that ceased to resolve, or did not from the start.
+    pub names_unresolved: u64,
     /// Messages that the encoding of their peer has no form for.
     pub unwritable: u64,
     /// Replies too long for their transport (error 533).

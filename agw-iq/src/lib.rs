@@ -31,6 +31,7 @@ pub mod transaction;
 pub mod transport;
 
 pub use apply::{Load, Outage, Stage};
+pub use association::{MAX_ADDRESSES_OF_A_NAME, NAME_LASTS, Resolved};
 pub use client::{Client, ClientConfig, ClientEvent};
 pub use encoding::{Encoding, Form};
 pub use gateway::{ConnectionRequest, Farewell, MAX_CONNECTIONS, MediaGateway};

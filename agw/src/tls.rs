@@ -1,6 +1,6 @@
 //! What Iq shows and demands under TLS (IQ-3): one certificate chain of ours, and the authorities that controllers' certificates must
 //! chain to. TLS 1.2 and 1.3, certificates on both sides always, no resumption: each connection proves anew who is there. A
-//! certificate that chains must also name the address that it came from, so that one controller cannot speak as another.
+//! certificate that chains must also name the address that it came from, or the configured name that led there, so that one controller cannot speak as another.
 
 use crate::config::IqTls;
 use crate::config::load::Problem;
@@ -74,12 +74,14 @@ impl Identity {
     }
 }
 
-/// Whether the first of a peer's certificates names the address that it speaks from. That it chains to an authority has been
+/// Whether the first of a peer's certificates names the address that it speaks from or one of these names. That it chains to an authority has been
 /// seen in the handshake.
-pub fn names_address(certificates: Option<&[CertificateDer<'_>]>, address: IpAddr) -> bool {
+pub fn names_peer(certificates: Option<&[CertificateDer<'_>]>, address: IpAddr, names: &[String]) -> bool {
     let Some(first) = certificates.and_then(|all| all.first()) else { return false };
-    let name = ServerName::from(address.to_canonical());
-    ParsedCertificate::try_from(first).is_ok_and(|parsed| verify_server_name(&parsed, &name).is_ok())
+    let Ok(parsed) = ParsedCertificate::try_from(first) else { return false };
+    let names = names.iter().filter_map(|name| ServerName::try_from(name.as_str()).ok());
+    let mut shown = std::iter::once(ServerName::from(address.to_canonical())).chain(names);
+    shown.any(|name| verify_server_name(&parsed, &name).is_ok())
 }
 
 fn authorities(file: &str) -> Result<RootCertStore, Problem> {

@@ -153,3 +153,28 @@ fn a_realm_whose_addresses_this_host_does_not_have_is_out_of_service() {
     );
     gateway.logged("realm out of service: it takes no new calls");
 }
+
+#[test]
+fn a_controller_by_name_is_looked_up_and_commands() {
+    let mut mgc = Mgc::new();
+    let port = mgc.socket.local_addr().unwrap().port();
+    let gateway = Gateway::start(&[&format!("iq.controllers=[\"udp:localhost:{port}?encoding=compact\"]")]);
+    mgc.hear("MT=RS,V=2,RE=\"901 Cold boot\"");
+    gateway.logged("a controller's name was looked up");
+    eventually("it is ready", || (gateway.get("/readyz").0 == 200).then_some(()));
+    let reply =
+        mgc.order(&gateway, "C=${A=ip/1/core/${M{ST=1{L{\nv=0\nc=IN IP4 $\nm=audio $ RTP/AVP 0\n}}}}}");
+    assert!(!reply.contains("ER="), "{reply}");
+    assert_eq!(gateway.metric("agw_iq_events_total", &["event=\"name_unresolved\""]), 0.0);
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_told_of_and_the_next_controller_is_asked() {
+    let mut mgc = Mgc::new();
+    let entry = mgc.entry().replace("[\"", "[\"udp:nowhere.invalid:2944\",\"");
+    let gateway = Gateway::start(&[&entry]);
+    mgc.hear("MT=RS,V=2");
+    gateway.logged("a controller's name does not resolve");
+    eventually("it is ready", || (gateway.get("/readyz").0 == 200).then_some(()));
+    assert_eq!(gateway.metric("agw_iq_events_total", &["event=\"name_unresolved\""]), 1.0);
+}

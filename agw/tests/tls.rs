@@ -280,3 +280,21 @@ fn the_gateway_connects_to_a_controller_whose_certificate_names_its_address() {
     let audit = common::tpkt_text(&mut stream, "MEGACO/2 <mgc.test> T=1{C=-{AV=ROOT{AT{}}}}");
     assert!(audit.contains("AuditValue = ROOT"), "{audit}");
 }
+
+#[test]
+fn a_controller_by_name_must_show_that_name() {
+    let Some(()) = openssl() else { return };
+    let certificates = Certificates::made("named", "127.0.0.1");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut settings = certificates.settings();
+    settings.extend([format!("iq.controllers=[\"tls:localhost:{port}\"]"), "iq.protected_by=tls".to_owned()]);
+    let gateway = Gateway::start(&settings.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(accepted(&listener, &certificates.controller()).is_none(), "it names the address only");
+    gateway.logged("a controller could not be reached");
+    certificates.make("127.0.0.9,DNS:localhost");
+    gateway.signal(Signal::HUP);
+    gateway.logged("the configuration was reloaded");
+    let (asked, _) = accepted(&listener, &certificates.controller()).expect("a handshake");
+    assert!(asked.contains("ServiceChange") && asked.contains("Restart"), "{asked}");
+}

@@ -2,8 +2,13 @@
 //!
 //! With controllers configured the gateway registers with the first that accepts it and obeys nobody else; a lost one is asked again
 //! (`Disconnected`), then the others (`Failover`), then all of them after a growing pause. A controller may send it elsewhere: MgcIdToTry,
-//! ServiceChangeAddress, `HandOff`. Without configured controllers the gateway is in a laboratory and obeys whoever talks to it over loopback.
+//! ServiceChangeAddress, `HandOff`. A controller may be configured by name, which is then one controller after another at the addresses that
+//! the name has (`names`). Without configured controllers the gateway is in a laboratory and obeys whoever talks to it over loopback.
 //! This is only the decision; sending and waiting is done by [`crate::MediaGateway`].
+
+mod names;
+
+pub use names::{MAX_ADDRESSES_OF_A_NAME, NAME_LASTS, Resolved};
 
 use crate::ast::*;
 use crate::config::{Controller, ControllerTransport, Timers};
@@ -12,6 +17,7 @@ use crate::errors::ErrorCode;
 use crate::random::Random;
 use crate::text::Style;
 use crate::transport::{ConnectionId, Link, Now, Peer, SocketId, is_loopback};
+use names::{Names, Reachable};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
@@ -25,7 +31,7 @@ const MAX_REDIRECTS: u32 = 5;
 /// A controller to try, and what to tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Target {
-    controller: Controller,
+    controller: Reachable,
     version: u8,
     method: ServiceChangeMethod,
     reason: ErrorCode,
@@ -37,6 +43,8 @@ enum State {
     Laboratory,
     /// The next attempt begins then.
     Waiting(Now),
+    /// A round begins when the configured names have been looked up.
+    Resolving,
     /// A connection to the target is being opened.
     Connecting(Target),
     /// ServiceChange has been sent.
@@ -50,8 +58,8 @@ enum State {
 /// What has to be done next.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Want {
-    /// Open a connection.
-    Connect(ControllerTransport, SocketAddr),
+    /// Open a connection; under TLS the controller must show this name, or without one its address.
+    Connect(ControllerTransport, SocketAddr, Option<String>),
     /// Send a ServiceChange for ROOT.
     Register { to: Peer, method: ServiceChangeMethod, reason: ErrorCode },
 }
@@ -71,6 +79,9 @@ pub(crate) enum Authority {
 #[derive(Debug)]
 pub(crate) struct Association {
     configured: Vec<Controller>,
+    names: Names,
+    /// The configured controllers at the addresses that are known of them.
+    known: Vec<Reachable>,
     timers: Timers,
     state: State,
     /// What is left to try in this round.
@@ -89,7 +100,18 @@ impl Association {
             // H.248.1 section 9.2: many gateways that start together must not speak together.
             State::Waiting(now + random.between(std::time::Duration::ZERO, timers.restart_wait))
         };
-        Self { configured, timers, state, queue: VecDeque::new(), last: None, rounds_failed: 0, redirects: 0 }
+        let names = Names::of(&configured);
+        Self {
+            known: names.reachable(&configured),
+            names,
+            configured,
+            timers,
+            state,
+            queue: VecDeque::new(),
+            last: None,
+            rounds_failed: 0,
+            redirects: 0,
+        }
     }
 
     pub(crate) fn is_registered(&self) -> bool {
@@ -118,7 +140,7 @@ impl Association {
     /// How to write text to an address, where the configuration says.
     pub(crate) fn style_for(&self, address: IpAddr) -> Option<Style> {
         let address = address.to_canonical();
-        let here = self.configured.iter().filter(|known| known.address.ip().to_canonical() == address);
+        let here = self.known.iter().filter(|known| known.address.ip().to_canonical() == address);
         here.into_iter().find_map(|known| match known.encoding {
             Encoding::Text(style) => Some(style),
             Encoding::Ber { .. } => None,
@@ -128,7 +150,7 @@ impl Association {
     pub(crate) fn authority(&self, from: IpAddr) -> Authority {
         let from = from.to_canonical();
         let is = |peer: &Peer| peer.address.ip().to_canonical() == from;
-        let configured = self.configured.iter().any(|known| known.address.ip().to_canonical() == from);
+        let configured = self.known.iter().any(|known| known.address.ip().to_canonical() == from);
         match &self.state {
             State::Laboratory if is_loopback(from) => Authority::Controls,
             State::Laboratory => Authority::Stranger,
@@ -144,24 +166,84 @@ impl Association {
         }
     }
 
-    pub(crate) fn next_timer(&self) -> Option<Now> {
-        match self.state {
-            State::Waiting(until) => Some(until),
+    /// Whether a connection to this address was opened for an association.
+    pub(crate) fn is_address_of_controller(&self, address: SocketAddr) -> bool {
+        let current = match &self.state {
+            State::Connecting(target) | State::Registering(target, _) | State::Registered(target, _) => {
+                Some(target.controller.address)
+            }
             _ => None,
+        };
+        current == Some(address) || self.known.iter().any(|known| known.address == address)
+    }
+
+    /// The configured names that have this address.
+    pub(crate) fn names_at(&self, address: IpAddr) -> impl Iterator<Item = &str> {
+        let address = address.to_canonical();
+        let here = self.known.iter().filter(move |known| known.address.ip().to_canonical() == address);
+        here.filter_map(|known| known.host.as_deref())
+    }
+
+    pub(crate) fn next_timer(&self) -> Option<Now> {
+        let waiting = match self.state {
+            State::Waiting(until) => Some(until),
+            State::OutOfService => return None,
+            _ => None,
+        };
+        waiting.into_iter().chain(self.names.next_due()).min()
+    }
+
+    /// The next name to look up.
+    pub(crate) fn poll_resolution(&mut self) -> Option<String> {
+        self.names.poll()
+    }
+
+    /// A name was looked up; without addresses it does not resolve. The registered controller stays, wherever its name leads now.
+    pub(crate) fn resolved(
+        &mut self,
+        now: Now,
+        host: &str,
+        found: &[IpAddr],
+        random: &mut Random,
+    ) -> Resolved {
+        let answer = self.names.answered(now, host, found, &self.timers, random);
+        if answer == Some(Resolved::Changed) {
+            self.known = self.names.reachable(&self.configured);
+        }
+        answer.unwrap_or(Resolved::Same)
+    }
+
+    /// Whether somebody is to be asked now. A new round begins with looking up all names.
+    fn is_time(&mut self, now: Now) -> bool {
+        match self.state {
+            State::Waiting(until) if until > now => false,
+            State::Waiting(_) if self.queue.is_empty() && self.names.ask_all() => {
+                self.state = State::Resolving;
+                false
+            }
+            State::Waiting(_) => true,
+            State::Resolving => !self.names.are_asked(),
+            _ => false,
         }
     }
 
     /// What is to be done now, if anything.
-    pub(crate) fn poll(&mut self, now: Now) -> Option<Want> {
-        let State::Waiting(until) = self.state else { return None };
-        if until > now {
+    pub(crate) fn poll(&mut self, now: Now, random: &mut Random) -> Option<Want> {
+        if !matches!(self.state, State::OutOfService) {
+            self.names.ask_due(now);
+        }
+        if !self.is_time(now) {
             return None;
         }
         if self.queue.is_empty() {
             self.redirects = 0;
             self.queue = self.round();
         }
-        let target = self.queue.pop_front()?;
+        let Some(target) = self.queue.pop_front() else {
+            // No name has an address.
+            self.try_next(now, random);
+            return None;
+        };
         let address = target.controller.address;
         match target.controller.transport {
             ControllerTransport::Udp => {
@@ -169,8 +251,9 @@ impl Association {
                 Some(self.register(target, Peer { link, address }))
             }
             over => {
+                let host = target.controller.host.clone();
                 self.state = State::Connecting(target);
-                Some(Want::Connect(over, address))
+                Some(Want::Connect(over, address, host))
             }
         }
     }
@@ -183,8 +266,8 @@ impl Association {
 
     /// All controllers, the one that we were lost from first.
     fn round(&self) -> VecDeque<Target> {
-        let mut round: VecDeque<Target> = VecDeque::new();
-        for controller in &self.configured {
+        let mut round: VecDeque<Target> = VecDeque::with_capacity(self.known.len());
+        for controller in &self.known {
             let (method, reason) = match self.last {
                 None => (ServiceChangeMethod::Restart, ErrorCode::COLD_BOOT),
                 Some(last) if last == controller.address => {
@@ -263,10 +346,9 @@ impl Association {
             self.state = State::Waiting(now);
             return;
         }
-        let pause =
-            self.timers.retry_min.saturating_mul(1 << self.rounds_failed.min(16)).min(self.timers.retry_max);
+        let pause = names::pause(&self.timers, self.rounds_failed, random);
         self.rounds_failed = self.rounds_failed.saturating_add(1);
-        self.state = State::Waiting(now + random.between(pause / 2, pause));
+        self.state = State::Waiting(now + pause);
     }
 
     /// Our ServiceChange was answered. Whether we are registered now.
@@ -287,10 +369,10 @@ impl Association {
         };
         if let Some(elsewhere) = &reply.mgc_id {
             self.redirects += 1;
-            let designated =
-                self.resolve(elsewhere, &target.controller).filter(|_| self.redirects <= MAX_REDIRECTS);
-            if let Some(controller) = designated {
-                self.queue.push_front(Target { controller, ..target });
+            if self.redirects <= MAX_REDIRECTS {
+                for controller in self.resolve(elsewhere, &target.controller).into_iter().rev() {
+                    self.queue.push_front(Target { controller, ..target.clone() });
+                }
             }
             self.try_next(now, random);
             return false;
@@ -314,18 +396,21 @@ impl Association {
     pub(crate) fn hand_off(&mut self, now: Now, to: Option<&Mid>, address: Option<&ServiceChangeAddress>) {
         let State::Registered(target, _) = &self.state else { return };
         let current = target.controller.clone();
-        let by_address = address.map(|new| Controller {
-            address: self.redirected(current.address, new, &current),
-            ..current.clone()
-        });
-        let designated = to.and_then(|mid| self.resolve(mid, &current)).or(by_address).unwrap_or(current);
+        let mut designated = to.map(|mid| self.resolve(mid, &current)).unwrap_or_default();
+        if designated.is_empty() {
+            let there =
+                address.map_or(current.address, |new| self.redirected(current.address, new, &current));
+            designated.push(at(there, &current));
+        }
         self.queue = self.round();
-        self.queue.push_front(Target {
-            controller: designated,
-            version: VERSION,
-            method: ServiceChangeMethod::HandOff,
-            reason: ErrorCode::MGC_DIRECTED_CHANGE,
-        });
+        for controller in designated.into_iter().rev() {
+            self.queue.push_front(Target {
+                controller,
+                version: VERSION,
+                method: ServiceChangeMethod::HandOff,
+                reason: ErrorCode::MGC_DIRECTED_CHANGE,
+            });
+        }
         self.state = State::Waiting(now);
     }
 
@@ -336,30 +421,39 @@ impl Association {
         }
     }
 
-    /// The controller that an identifier names, reached like the one that named it.
-    fn resolve(&self, mid: &Mid, like: &Controller) -> Option<Controller> {
+    /// The controller that an identifier names, reached like the one that named it: at every address of a configured name, in order, at
+    /// one otherwise. A domain that is not configured names nobody: only the configuration says whose names are looked up.
+    fn resolve(&self, mid: &Mid, like: &Reachable) -> Vec<Reachable> {
         let usual = like.encoding.form().port();
         let address = match mid {
             Mid::Ip4 { address, port } => SocketAddr::new((*address).into(), port.unwrap_or(usual)),
             Mid::Ip6 { address, port } => SocketAddr::new((*address).into(), port.unwrap_or(usual)),
             Mid::Domain { name, .. } => {
-                let named = |known: &&Controller| known.name.as_deref().is_some_and(|known| *name == *known);
-                return self.configured.iter().find(named).cloned();
+                let named = |known: &&Reachable| known.name.as_deref().is_some_and(|known| *name == *known);
+                return self.known.iter().filter(named).cloned().collect();
             }
-            Mid::Device(_) | Mid::Mtp(_) => return None,
+            Mid::Device(_) | Mid::Mtp(_) => return Vec::new(),
         };
-        let known = self.configured.iter().find(|known| known.address == address);
-        Some(known.cloned().unwrap_or_else(|| Controller { address, name: None, ..like.clone() }))
+        let known = self.known.iter().find(|known| known.address == address);
+        vec![known.cloned().unwrap_or_else(|| at(address, like))]
     }
 
-    fn redirected(&self, old: SocketAddr, new: &ServiceChangeAddress, like: &Controller) -> SocketAddr {
+    fn redirected(&self, old: SocketAddr, new: &ServiceChangeAddress, like: &Reachable) -> SocketAddr {
         match new {
             ServiceChangeAddress::Port(port) => SocketAddr::new(old.ip(), *port),
             ServiceChangeAddress::Mid(mid) => {
-                self.resolve(mid, like).map_or(old, |controller| controller.address)
+                self.resolve(mid, like).first().map_or(old, |controller| controller.address)
             }
         }
     }
+}
+
+/// A controller like another at this address; only where that is the other's it has the other's name.
+fn at(address: SocketAddr, like: &Reachable) -> Reachable {
+    if address.ip() == like.address.ip() {
+        return Reachable { address, ..like.clone() };
+    }
+    Reachable { address, host: None, name: None, ..like.clone() }
 }
 
 #[cfg(test)]

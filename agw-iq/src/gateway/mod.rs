@@ -13,7 +13,7 @@ mod service;
 mod waiting;
 
 use crate::apply::{Execution, Executor};
-use crate::association::Association;
+use crate::association::{Association, Resolved};
 use crate::ast::{Mid, TransactionId};
 use crate::ber::Naming;
 use crate::config::{ControllerTransport, IqConfig};
@@ -29,7 +29,7 @@ use crate::transport::{ConnectionId, Link, MessageBytes, Now, Peer, SocketId, Tr
 use agw_core::command::{Event, Gateway, Ticket};
 use requests::Purpose;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The most connections at a time.
 pub const MAX_CONNECTIONS: usize = 256;
@@ -39,7 +39,7 @@ pub(crate) const MAX_EXECUTING: usize = 16_384;
 pub(crate) const MAX_UNSENT_NOTIFIES: usize = 16_384;
 
 /// What the caller is asked to do with connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectionRequest {
     /// Open one, then call `handle_connected` or `handle_connect_failed`.
     Open {
@@ -47,6 +47,8 @@ pub enum ConnectionRequest {
         over: ControllerTransport,
         /// Where to.
         to: SocketAddr,
+        /// The name that a certificate there has to show; without one it has to show the address.
+        host: Option<String>,
     },
     /// Close this one; no call follows.
     Close(ConnectionId),
@@ -203,6 +205,24 @@ impl MediaGateway {
     pub fn handle_connect_failed(&mut self, now: Now, to: SocketAddr) {
         self.association.connect_failed(now, to, &mut self.random);
         self.pursue(now);
+    }
+
+    /// The next name to look up; call `handle_resolved` when that is done or takes too long.
+    pub fn poll_resolution(&mut self) -> Option<String> {
+        self.association.poll_resolution()
+    }
+
+    /// A name was looked up: its addresses in the order of the resolver, or none when it does not resolve. What that changes.
+    pub fn handle_resolved(&mut self, now: Now, name: &str, addresses: &[IpAddr]) -> Resolved {
+        let resolved = self.association.resolved(now, name, addresses, &mut self.random);
+        self.counters.names_unresolved += u64::from(resolved == Resolved::Failed);
+        self.pursue(now);
+        resolved
+    }
+
+    /// The configured names that have this address now: under TLS a controller there may show one of them instead of the address.
+    pub fn names_at(&self, address: IpAddr) -> impl Iterator<Item = &str> {
+        self.association.names_at(address)
     }
 
     /// Somebody has connected to us, where messages of this form are taken. `false`: close the connection, nothing of it is wanted.

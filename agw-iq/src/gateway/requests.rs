@@ -32,15 +32,15 @@ pub(super) enum Purpose {
 impl MediaGateway {
     /// Does what the association wants, as long as it wants something.
     pub(super) fn pursue(&mut self, now: Now) {
-        while let Some(want) = self.association.poll(now) {
+        while let Some(want) = self.association.poll(now, &mut self.random) {
             self.carry_out(now, want);
         }
     }
 
     pub(super) fn carry_out(&mut self, now: Now, want: Want) {
         match want {
-            Want::Connect(over, to) => {
-                self.connection_requests.push_back(ConnectionRequest::Open { over, to });
+            Want::Connect(over, to, host) => {
+                self.connection_requests.push_back(ConnectionRequest::Open { over, to, host });
             }
             Want::Register { to, method, reason } => {
                 let mut request = ServiceChangeRequest::new(method, reason);
@@ -206,12 +206,10 @@ impl MediaGateway {
 
     /// A connection to a controller that did not take us serves nothing.
     fn close_unused_connections(&mut self) {
-        let controllers: Vec<_> =
-            self.config.controllers.iter().map(|controller| controller.address).collect();
         let unused: Vec<_> = self
             .connections
             .iter()
-            .filter(|(_, connection)| controllers.contains(&connection.peer.address))
+            .filter(|(_, connection)| self.association.is_address_of_controller(connection.peer.address))
             .map(|(id, _)| *id)
             .collect();
         unused.into_iter().for_each(|connection| self.close(connection));

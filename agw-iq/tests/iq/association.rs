@@ -21,7 +21,7 @@ pub fn controlled(controllers: &[&str]) -> IqConfig {
     let mut config = config();
     let controller = |text: &&str| Controller {
         transport: ControllerTransport::Udp,
-        address: address(text),
+        place: address(text).into(),
         encoding: Encoding::Text(Style::Compact),
         name: None,
     };
@@ -212,7 +212,7 @@ fn tcp_lab() -> Lab {
 }
 
 fn open(to: &str) -> ConnectionRequest {
-    ConnectionRequest::Open { over: ControllerTransport::Tcp, to: address(to) }
+    ConnectionRequest::Open { over: ControllerTransport::Tcp, to: address(to), host: None }
 }
 
 fn tpkt(text: &str) -> Vec<u8> {

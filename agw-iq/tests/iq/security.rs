@@ -80,7 +80,7 @@ fn where_tls_must_protect_iq_nothing_else_is_listened_to_and_keys_are_taken() {
     let mut lab = Lab::with(config);
     lab.iq.handle_timeout(lab.now, &mut lab.model);
     let over = ControllerTransport::Tls;
-    assert_eq!(lab.connections(), [ConnectionRequest::Open { over, to: address(FIRST) }]);
+    assert_eq!(lab.connections(), [ConnectionRequest::Open { over, to: address(FIRST), host: None }]);
     lab.iq.handle_connected(lab.now, ConnectionId(1), address(FIRST));
     let (peer, text) = lab.sent().remove(0);
     assert_eq!(peer.link, Link::Tls(ConnectionId(1)));

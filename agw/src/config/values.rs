@@ -1,6 +1,7 @@
 //! The value types of the configuration: what a string in the file means, parsed once. After `parse` a value is right by its type,
 //! so no later code looks at text again. Each prints as it is written in the file, so `agw config` and `/config` show what was read.
 
+use agw_iq::config::Place;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
@@ -135,14 +136,14 @@ fn name_of<T: PartialEq>(all: &'static [(&'static str, T)], value: &T) -> &'stat
     all.iter().find(|(_, v)| v == value).map_or("", |(name, _)| name)
 }
 
-/// One controller (IMS-ALG): `udp:HOST:PORT`, optionally `?encoding=pretty|compact|ber`.
+/// One controller (IMS-ALG): `udp:HOST:PORT`, by address or name, optionally `?encoding=pretty|compact|ber`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ControllerAddress {
     /// How it is reached.
     pub scheme: Scheme,
-    /// Where: a numeric address, because names would have to be looked up while calls run.
-    pub address: SocketAddr,
+    /// Where.
+    pub place: Place,
     /// How we write to it; `None`: pretty.
     pub encoding: Option<Encoding>,
 }
@@ -150,7 +151,7 @@ pub struct ControllerAddress {
 impl FromStr for ControllerAddress {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let shape = "udp:ADDRESS:PORT, tcp:, tls: or sctp:, then optionally ?encoding=pretty|compact|ber";
+        let shape = "udp:HOST:PORT (an address or a name), tcp:, tls: or sctp:, then optionally ?encoding=pretty|compact|ber";
         let (scheme, rest) =
             text.split_once(':').ok_or_else(|| format!("`{text}` is not a controller: write {shape}"))?;
         let scheme = Scheme::ALL
@@ -158,13 +159,14 @@ impl FromStr for ControllerAddress {
             .find(|(name, _)| *name == scheme)
             .map(|(_, scheme)| *scheme)
             .ok_or_else(|| format!("`{scheme}` in `{text}` is no known transport: write {shape}"))?;
-        let (address, query) = match rest.split_once('?') {
-            Some((address, query)) => (address, Some(query)),
+        let (place, query) = match rest.split_once('?') {
+            Some((place, query)) => (place, Some(query)),
             None => (rest, None),
         };
-        let address = address.trim_start_matches("//").parse().map_err(|_| {
-            format!("`{address}` in `{text}` is not ADDRESS:PORT with a numeric address: write {shape}")
-        })?;
+        let place = place
+            .trim_start_matches("//")
+            .parse()
+            .map_err(|()| format!("`{place}` in `{text}` is not ADDRESS:PORT or NAME:PORT: write {shape}"))?;
         let encoding =
             match query.map(|q| q.strip_prefix("encoding=").ok_or(q)) {
                 None => None,
@@ -175,13 +177,13 @@ impl FromStr for ControllerAddress {
                     )?)
                 }
             };
-        Ok(Self { scheme, address, encoding })
+        Ok(Self { scheme, place, encoding })
     }
 }
 
 impl fmt::Display for ControllerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", name_of(&Scheme::ALL, &self.scheme), self.address)?;
+        write!(f, "{}:{}", name_of(&Scheme::ALL, &self.scheme), self.place)?;
         self.encoding.map_or(Ok(()), |e| write!(f, "?encoding={}", name_of(&Encoding::ALL, &e)))
     }
 }
@@ -231,6 +233,7 @@ mod tests {
             "udp:127.0.0.1:2944",
             "tcp:[2001:db8::1]:2944?encoding=compact",
             "sctp:10.0.0.1:2945?encoding=ber",
+            "udp:mgc.example.net:2944?encoding=ber",
         ] {
             assert_eq!(text.parse::<ControllerAddress>().unwrap().to_string(), text);
         }
@@ -241,7 +244,8 @@ mod tests {
         let err = |text: &str| text.parse::<ControllerAddress>().unwrap_err();
         assert!(err("127.0.0.1").contains("is not a controller"));
         assert!(err("http:127.0.0.1:1").contains("`http`"));
-        assert!(err("udp:name:2944").contains("`name:2944`"));
+        assert!(err("udp:10.0.0.300:2944").contains("`10.0.0.300:2944`"));
+        assert!(err("udp:mgc.example.net").contains("`mgc.example.net`"));
         assert!(err("udp:127.0.0.1:2944?encoding=xml").contains("`xml`"));
         assert!(err("udp:127.0.0.1:2944?x=1").contains("`?x=1`"));
     }

@@ -141,6 +141,7 @@ impl Control {
                 ("event_lost", iq.events_lost),
                 ("hanging_released", iq.hanging_released),
                 ("association_lost", iq.associations_lost),
+                ("name_unresolved", iq.names_unresolved),
                 ("too_long", iq.too_long),
                 ("unwritable", iq.unwritable),
                 ("connection_refused", iq.connections_refused),

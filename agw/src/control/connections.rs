@@ -3,7 +3,7 @@
 //! Handshakes of TLS run in tasks as well, a bounded number of them for a bounded time, before anything is read.
 
 use super::sctp::{Association, Pieces};
-use crate::tls::{Identity, names_address};
+use crate::tls::{Identity, names_peer};
 use agw_iq::ConnectionRequest;
 use agw_iq::config::ControllerTransport;
 use agw_iq::transport::{ConnectionId, MAX_SCTP_MESSAGE_BYTES, MessageBytes};
@@ -56,6 +56,8 @@ pub(super) enum Happening {
     NotSecured(ConnectionId, SocketAddr, io::Error),
     /// Something came. It may hold keys.
     Bytes(ConnectionId, MessageBytes),
+    /// A name was looked up, or could not be.
+    Resolved(String, io::Result<Vec<IpAddr>>),
     /// A whole message came over SCTP.
     Message(ConnectionId, MessageBytes),
     /// It is gone.
@@ -90,6 +92,11 @@ impl Connections {
         (connections, receiver)
     }
 
+    /// Where happenings are told.
+    pub(super) fn happenings(&self) -> mpsc::Sender<Happening> {
+        self.happenings.clone()
+    }
+
     pub(super) fn next_id(&mut self) -> ConnectionId {
         self.last_id += 1;
         ConnectionId(self.last_id)
@@ -104,12 +111,12 @@ impl Connections {
     pub(super) fn obey(&mut self, request: ConnectionRequest) {
         match request {
             ConnectionRequest::Close(id) => self.close(id),
-            ConnectionRequest::Open { over, to } => {
+            ConnectionRequest::Open { over, to, host } => {
                 let id = self.next_id();
                 let (happenings, from) = (self.happenings.clone(), self.from);
                 let identity = self.identity.clone();
                 tokio::task::spawn_local(async move {
-                    let opened = tokio::time::timeout(OPEN_TIME, open(over, from, to, identity)).await;
+                    let opened = tokio::time::timeout(OPEN_TIME, open(over, from, to, host, identity)).await;
                     let happening = match opened {
                         Ok(Ok(stream)) => Happening::Opened(id, to, stream),
                         Ok(Err(error)) => Happening::OpenFailed(to, error),
@@ -121,14 +128,20 @@ impl Connections {
         }
     }
 
-    /// Asks who connected to us for its certificate. `false`: too many are being asked, or we have none to show.
-    pub(super) fn secure(&mut self, id: ConnectionId, stream: TcpStream, from: SocketAddr) -> bool {
+    /// Asks who connected to us for its certificate, which names the address or one of the configured names that lead there. `false`: too many are being asked, or we have none to show.
+    pub(super) fn secure(
+        &mut self,
+        id: ConnectionId,
+        stream: TcpStream,
+        from: SocketAddr,
+        names: Vec<String>,
+    ) -> bool {
         let Some(identity) = self.identity.clone().filter(|_| self.handshakes.len() < MAX_HANDSHAKES) else {
             return false;
         };
         let happenings = self.happenings.clone();
         let handshake = tokio::task::spawn_local(async move {
-            let shaken = tokio::time::timeout(HANDSHAKE_TIME, accept(&identity, stream, from)).await;
+            let shaken = tokio::time::timeout(HANDSHAKE_TIME, accept(&identity, stream, from, &names)).await;
             let happening = match shaken {
                 Ok(Ok(stream)) => Happening::Secured(id, Stream::Tls(Box::new(stream))),
                 Ok(Err(error)) => Happening::NotSecured(id, from, error),
@@ -206,6 +219,7 @@ async fn open(
     over: ControllerTransport,
     from: IpAddr,
     to: SocketAddr,
+    host: Option<String>,
     identity: Option<Identity>,
 ) -> io::Result<Stream> {
     match over {
@@ -213,8 +227,11 @@ async fn open(
         ControllerTransport::Tls => {
             let identity = identity.ok_or(io::ErrorKind::Unsupported)?;
             let connector = TlsConnector::from(identity.client);
-            // The controller's certificate must name the address that it was asked for at.
-            let name = ServerName::from(to.ip().to_canonical());
+            // The controller's certificate must name what it is configured by: its name, or the address that it was asked for at.
+            let name = match host {
+                Some(host) => ServerName::try_from(host).map_err(io::Error::other)?,
+                None => ServerName::from(to.ip().to_canonical()),
+            };
             let stream = connector.connect(name, connect(from, to).await?).await?;
             Ok(Stream::Tls(Box::new(stream.into())))
         }
@@ -235,10 +252,13 @@ async fn accept(
     identity: &Identity,
     stream: TcpStream,
     from: SocketAddr,
+    names: &[String],
 ) -> io::Result<TlsStream<TcpStream>> {
     let stream = TlsAcceptor::from(identity.server.clone()).accept(stream).await?;
-    if !names_address(stream.get_ref().1.peer_certificates(), from.ip()) {
-        return Err(io::Error::other("its certificate does not name its address"));
+    if !names_peer(stream.get_ref().1.peer_certificates(), from.ip(), names) {
+        return Err(io::Error::other(
+            "its certificate names neither its address nor a configured name that leads there",
+        ));
     }
     Ok(stream.into())
 }

@@ -6,6 +6,7 @@
 mod answers;
 mod connections;
 mod endpoints;
+mod names;
 mod notify;
 mod outbox;
 mod overload;
@@ -31,15 +32,16 @@ use agw_core::controller::Controller;
 use agw_core::io::epoll::EpollPorts;
 use agw_iq::counters::Counters;
 use agw_iq::transport::{Link, Now, Transmit};
-use agw_iq::{Farewell, MediaGateway};
+use agw_iq::{Farewell, MediaGateway, Resolved};
 use connections::{Connections, Happening, Stream};
 use endpoints::{Door, Endpoints};
+use names::Lookups;
 use notify::Systemd;
 use overload::Overload;
 use reads::Reads;
 use realms::Realms;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -90,6 +92,7 @@ pub(crate) struct Control {
     endpoints: Endpoints,
     addresses: Addresses,
     connections: Connections,
+    lookups: Lookups,
     happenings: mpsc::Receiver<Happening>,
     buffer: Zeroizing<Vec<u8>>,
     began: Instant,
@@ -237,6 +240,9 @@ impl Control {
         while let Some(request) = self.iq.poll_connection() {
             self.connections.obey(request);
         }
+        while let Some(name) = self.iq.poll_resolution() {
+            self.lookups.look_up(name);
+        }
         while let Some(transmit) = self.iq.poll_transmit() {
             self.transmit(transmit);
         }
@@ -291,7 +297,12 @@ impl Control {
             tracing::warn!(%from, "a connection to Iq was refused");
         } else if !door.tls {
             self.connections.run(id, Stream::Tcp(stream));
-        } else if !self.connections.secure(id, stream, from) {
+        } else if !self.connections.secure(
+            id,
+            stream,
+            from,
+            self.iq.names_at(from.ip()).map(str::to_owned).collect(),
+        ) {
             self.handshakes.refused += 1;
             tracing::warn!(%from, "too many handshakes of TLS on Iq at a time: a connection was refused");
             let now = self.clock();
@@ -310,6 +321,7 @@ impl Control {
                 tracing::warn!(%to, %error, "a controller could not be reached");
                 self.iq.handle_connect_failed(now, to);
             }
+            Happening::Resolved(name, found) => self.resolved(now, &name, &found),
             Happening::Secured(id, stream) => {
                 if self.connections.shaken(id) {
                     self.handshakes.done += 1;
@@ -333,6 +345,16 @@ impl Control {
                 self.connections.close(id);
                 self.iq.handle_connection_lost(now, id);
             }
+        }
+    }
+
+    /// A controller's name was looked up. What is new is said once.
+    fn resolved(&mut self, now: Now, name: &str, found: &io::Result<Vec<IpAddr>>) {
+        let addresses = found.as_deref().unwrap_or_default();
+        match (self.iq.handle_resolved(now, name, addresses), found) {
+            (Resolved::Same, _) => {}
+            (_, Ok(_)) => tracing::info!(name, ?addresses, "a controller's name was looked up"),
+            (_, Err(error)) => tracing::warn!(name, %error, "a controller's name does not resolve"),
         }
     }
 

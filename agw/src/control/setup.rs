@@ -2,6 +2,7 @@
 
 use super::connections::Connections;
 use super::endpoints::{Addresses, Bound};
+use super::names::Lookups;
 use super::notify::Systemd;
 use super::traces::Traces;
 use super::{Control, End, Handshakes, Ignored, MAX_DATAGRAM_BYTES};
@@ -111,10 +112,13 @@ impl Gateway {
             .enable_all()
             .build()
             .map_err(|e| Failure::because("cannot start", e))?;
-        LocalSet::new().block_on(&runtime, async {
+        let end = LocalSet::new().block_on(&runtime, async {
             let is_process = process.is_some();
             self.into_control(process)?.run(is_process).await
-        })
+        });
+        // A resolver that does not answer keeps nobody from ending.
+        runtime.shutdown_background();
+        end
     }
 
     fn into_control(self, process: Option<(Source, Logs)>) -> Result<Control, Failure> {
@@ -140,6 +144,7 @@ impl Gateway {
             told: self.engine.told,
             endpoints: self.bound.serve().map_err(because)?,
             addresses: self.addresses,
+            lookups: Lookups::new(&self.addresses, connections.happenings()),
             connections,
             happenings,
             buffer: Zeroizing::new(vec![0; MAX_DATAGRAM_BYTES]),
@@ -186,7 +191,7 @@ fn iq_config(config: &Config, address: SocketAddr) -> IqConfig {
             Some(Encoding::Compact) => agw_iq::Encoding::Text(Style::Compact),
             Some(Encoding::Ber) => agw_iq::Encoding::BER,
         };
-        Controller { transport, address: c.address, encoding, name: None }
+        Controller { transport, place: c.place.clone(), encoding, name: None }
     });
     let profile = iq
         .profile

@@ -107,7 +107,7 @@ impl Lab {
                 .zip(CONTROLLERS)
                 .map(|(transport, address)| Controller {
                     transport,
-                    address: address.into(),
+                    place: SocketAddr::from(address).into(),
                     encoding: Encoding::Text(Style::Compact),
                     name: Some("mgc.example".to_owned()),
                 })

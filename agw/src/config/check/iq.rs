@@ -6,11 +6,12 @@ use super::super::{Config, Iq, Protection};
 use super::MAX_CONTROLLERS;
 use crate::doctor::{Host, Machine};
 use crate::tls::Identity;
+use agw_iq::config::Place;
 
 /// Whether SDES keys must be refused because nothing keeps them secret on the way here (IQ-3).
 pub fn keys_are_exposed(config: &Config) -> bool {
     let reachable = |listen: Listen| listen.0.is_some_and(|a| !a.ip().is_loopback());
-    let remote = config.iq.controllers.iter().any(|c| !c.address.ip().is_loopback());
+    let remote = config.iq.controllers.iter().any(is_remote);
     let open = reachable(config.iq.text) || reachable(config.iq.binary);
     config.iq.protected_by == Protection::None && (open || remote)
 }
@@ -30,7 +31,7 @@ pub(super) fn check(config: &Config, found: &mut Vec<Problem>) {
     }
     for (i, controller) in iq.controllers.iter().enumerate() {
         let key = format!("iq.controllers[{i}]");
-        let same = |c: &ControllerAddress| c.scheme == controller.scheme && c.address == controller.address;
+        let same = |c: &ControllerAddress| c.scheme == controller.scheme && c.place == controller.place;
         if iq.controllers.iter().take(i).any(same) {
             found.push(Problem::error(&key, format!("{controller} is listed twice")));
         }
@@ -84,7 +85,7 @@ fn protection(config: &Config, found: &mut Vec<Problem>) {
 /// Whether a controller can be reached from where we listen: datagrams leave from there, and connections from its address.
 fn one_controller(iq: &Iq, controller: &ControllerAddress, key: &str, found: &mut Vec<Problem>) {
     let mut wrong = |what: String| found.push(Problem::error(key, what));
-    let remote = !controller.address.ip().is_loopback();
+    let remote = is_remote(controller);
     if iq.protected_by == Protection::Tls && controller.scheme != Scheme::Tls && remote {
         wrong(format!("{controller} has no TLS, and iq.protected_by is \"tls\": it would not be obeyed"));
     }
@@ -104,11 +105,21 @@ fn one_controller(iq: &Iq, controller: &ControllerAddress, key: &str, found: &mu
             None => return,
         },
     };
+    // What a name leads to is only known when it is looked up.
+    let Place::Address(address) = controller.place else { return };
     if listen.ip().is_loopback() && remote {
         wrong(format!("{controller} cannot be reached from {own} = \"{listen}\", which is loopback"));
     }
-    if listen.is_ipv4() != controller.address.is_ipv4() {
+    if listen.is_ipv4() != address.is_ipv4() {
         wrong(format!("{controller} is of another IP version than {own} = \"{listen}\""));
+    }
+}
+
+/// Beyond this host. Of names only `localhost` is certain to stay here (RFC 6761 section 6.3).
+fn is_remote(controller: &ControllerAddress) -> bool {
+    match &controller.place {
+        Place::Address(address) => !address.ip().is_loopback(),
+        Place::Name { host, .. } => host != "localhost",
     }
 }
 
@@ -148,6 +159,18 @@ mod tests {
             (
                 &["iq.protected_by=tls", "iq.text=10.0.0.1:2944", "iq.controllers=[\"tcp:10.0.0.2:2944\"]"],
                 "iq.controllers[0]: tcp:10.0.0.2:2944 has no TLS",
+            ),
+            (
+                &[
+                    "iq.protected_by=tls",
+                    "iq.text=10.0.0.1:2944",
+                    "iq.controllers=[\"udp:mgc.example.net:2944\"]",
+                ],
+                "iq.controllers[0]: udp:mgc.example.net:2944 has no TLS",
+            ),
+            (
+                &["iq.controllers=[\"udp:MGC.test:2944\", \"udp:mgc.test:2944?encoding=compact\"]"],
+                "iq.controllers[1]: udp:mgc.test:2944?encoding=compact is listed twice",
             ),
             (
                 &["iq.binary=\"\"", "iq.controllers=[\"udp:127.0.0.1:2945?encoding=ber\"]"],
