@@ -361,7 +361,7 @@ impl Lab {
             let mut quiet = true;
             while let Some(request) = self.iq.poll_connection() {
                 quiet = false;
-                self.connect(request);
+                self.connect(&request);
             }
             while let Some(transmit) = self.iq.poll_transmit() {
                 quiet = false;
@@ -388,8 +388,8 @@ impl Lab {
         panic!("it never comes to rest");
     }
 
-    fn connect(&mut self, request: ConnectionRequest) {
-        match request {
+    fn connect(&mut self, request: &ConnectionRequest) {
+        match *request {
             ConnectionRequest::Close(connection) => {
                 self.connections.remove(&connection);
             }
