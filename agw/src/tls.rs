@@ -1,6 +1,7 @@
 //! What Iq shows and demands under TLS (IQ-3): one certificate chain of ours, and the authorities that controllers' certificates must
 //! chain to. TLS 1.2 and 1.3, certificates on both sides always, no resumption: each connection proves anew who is there. A
-//! certificate that chains must also name the address that it came from, or the configured name that led there, so that one controller cannot speak as another.
+//! certificate that chains must also name the address that it came from, or the configured name that led there, so that one
+//! controller cannot speak as another.
 
 use crate::config::IqTls;
 use crate::config::load::Problem;
@@ -74,8 +75,8 @@ impl Identity {
     }
 }
 
-/// Whether the first of a peer's certificates names the address that it speaks from or one of these names. That it chains to an authority has been
-/// seen in the handshake.
+/// Whether the first of a peer's certificates names the address that it speaks from or one of these names. That it chains to an
+/// authority has been seen in the handshake.
 pub fn names_peer(certificates: Option<&[CertificateDer<'_>]>, address: IpAddr, names: &[String]) -> bool {
     let Some(first) = certificates.and_then(|all| all.first()) else { return false };
     let Ok(parsed) = ParsedCertificate::try_from(first) else { return false };

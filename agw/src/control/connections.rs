@@ -128,7 +128,8 @@ impl Connections {
         }
     }
 
-    /// Asks who connected to us for its certificate, which names the address or one of the configured names that lead there. `false`: too many are being asked, or we have none to show.
+    /// Asks who connected to us for its certificate, which names the address or one of the configured names that lead there. `false`: too
+    /// many are being asked, or we have none to show.
     pub(super) fn secure(
         &mut self,
         id: ConnectionId,
