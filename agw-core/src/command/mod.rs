@@ -11,8 +11,8 @@ mod refusal;
 pub use refusal::Refusal;
 
 use crate::model::{
-    Activity, Component, ContextAttributes, ContextId, Direction, StreamId, StreamSpec, StreamStatistics,
-    TerminationId, TerminationView, Way,
+    Activity, Bearer, Component, ContextAttributes, ContextId, Direction, StreamId, StreamSpec,
+    StreamStatistics, TerminationId, TerminationView, Way,
 };
 use std::net::SocketAddr;
 
@@ -117,6 +117,10 @@ pub enum Observation {
     Policed,
     /// Media stopped, flow again, or are held, one way of a stream that is watched (H.248.40).
     Activity(Way, Activity),
+    /// A TCP connection came up, ended or failed (H.248.89 `tcpbcc/BNCChange`).
+    Connection(Bearer),
+    /// A TLS session came up, ended or failed (H.248.90 `tlsbsc/BNCChange`).
+    Session(Bearer),
     /// A master key has reached 90 % of its lifetime (SRTP-6).
     KeyNearEnd(Direction),
     /// All master keys of a direction are used up: nothing passes any more (SRTP-6).

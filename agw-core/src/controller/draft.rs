@@ -101,6 +101,9 @@ fn check_values(asked: &Asked) -> Result<(), Refusal> {
     if asked.dscp > MAX_DSCP {
         return Err(Refusal::NotImplemented("a DSCP above 63"));
     }
+    if matches!(asked.transport, Transport::Tcp { .. }) {
+        return Err(Refusal::NotImplemented("TCP"));
+    }
     if asked.filter.addresses.is_too_long() || asked.filter.ports.is_too_long() {
         return Err(Refusal::NotImplemented("a source filter of more than 16 entries"));
     }

@@ -471,7 +471,7 @@ impl<O: PortOpener> Controller<O> {
             RtcpPorts::None => None,
         };
         let realm = self.sockets.realms.realm(stream.realm).name.clone();
-        LocalStream { stream: stream.id, realm, rtp, rtcp }
+        LocalStream { stream: stream.id, realm, rtp, rtcp, fingerprints: Vec::new(), msrp_path: None }
     }
 }
 

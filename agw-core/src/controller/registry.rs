@@ -3,7 +3,7 @@
 
 use super::stream::{Facing, Stream};
 use crate::command::Refusal;
-use crate::model::{ContextAttributes, ContextId, Leg, StreamId, TerminationId, Transport};
+use crate::model::{Application, ContextAttributes, ContextId, Leg, StreamId, TerminationId, Transport};
 use arrayvec::ArrayVec;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,18 +46,25 @@ pub(super) struct Census {
 }
 
 /// All transports, in the order of their counters.
-pub const TRANSPORTS: [Transport; 5] = [
+pub const TRANSPORTS: [Transport; 11] = [
     Transport::Rtp { secure: false, feedback: false },
     Transport::Rtp { secure: false, feedback: true },
     Transport::Rtp { secure: true, feedback: false },
     Transport::Rtp { secure: true, feedback: true },
     Transport::Udp,
+    Transport::Tcp { tls: false, application: Application::Opaque },
+    Transport::Tcp { tls: true, application: Application::Opaque },
+    Transport::Tcp { tls: false, application: Application::Msrp },
+    Transport::Tcp { tls: true, application: Application::Msrp },
+    Transport::Tcp { tls: false, application: Application::Bfcp },
+    Transport::Tcp { tls: true, application: Application::Bfcp },
 ];
 
 const fn transport_index(transport: Transport) -> usize {
     match transport {
         Transport::Rtp { secure, feedback } => (secure as usize) * 2 + feedback as usize,
         Transport::Udp => 4,
+        Transport::Tcp { tls, application } => 5 + (application as usize) * 2 + tls as usize,
     }
 }
 

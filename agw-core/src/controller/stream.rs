@@ -203,7 +203,7 @@ fn treatment(own: Transport, keyed: bool, peer: Option<Facing>) -> Treatment {
     let peer_is_untouched =
         peer.is_none_or(|peer| matches!(peer.transport, Transport::Rtp { secure: true, .. }) && !peer.keyed);
     match own {
-        Transport::Udp => Treatment::Relay,
+        Transport::Udp | Transport::Tcp { .. } => Treatment::Relay,
         Transport::Rtp { secure: false, .. } => Treatment::Plain,
         Transport::Rtp { secure: true, .. } if !keyed && peer_is_untouched => Treatment::Relay,
         Transport::Rtp { secure: true, .. } => Treatment::Secure,

@@ -354,6 +354,7 @@ impl Flow {
             delay_ms: self.round_trip.delay_ms(),
             discarded: self.discarded,
             policed: self.policed,
+            messages: [0; 2],
             idle_ms: self.activities.idle_ms(now),
         }
     }

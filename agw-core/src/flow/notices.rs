@@ -2,7 +2,7 @@
 //! answers is full. The same thing noticed twice before it was told is told once.
 
 use crate::command::Observation;
-use crate::model::{Activity, Component, Direction, Way};
+use crate::model::{Activity, Bearer, Component, Direction, Way};
 use std::net::SocketAddr;
 
 /// The untold.
@@ -12,6 +12,9 @@ pub(super) struct Notices {
     near_end: [bool; 2],
     ended: [bool; 2],
     policed: bool,
+    /// The latest: what it was before concerns nobody any more.
+    connection: Option<Bearer>,
+    session: Option<Bearer>,
     /// The latest of each way: what it was before concerns nobody any more.
     activity: [Option<Activity>; 3],
 }
@@ -34,6 +37,8 @@ impl Notices {
             Observation::KeyNearEnd(direction) => self.near_end[index(direction)] = true,
             Observation::KeyEnded(direction) => self.ended[index(direction)] = true,
             Observation::Policed => self.policed = true,
+            Observation::Connection(bearer) => self.connection = Some(bearer),
+            Observation::Session(bearer) => self.session = Some(bearer),
         }
     }
 
@@ -55,6 +60,12 @@ impl Notices {
         if std::mem::take(&mut self.policed) {
             return Some(Observation::Policed);
         }
+        if let Some(bearer) = self.connection.take() {
+            return Some(Observation::Connection(bearer));
+        }
+        if let Some(bearer) = self.session.take() {
+            return Some(Observation::Session(bearer));
+        }
         for way in Way::ALL {
             if let Some(activity) = self.activity[way as usize].take() {
                 return Some(Observation::Activity(way, activity));
@@ -69,6 +80,8 @@ impl Notices {
             && self.near_end == [false; 2]
             && self.ended == [false; 2]
             && !self.policed
+            && self.connection.is_none()
+            && self.session.is_none()
             && self.activity == [None; 3]
     }
 }

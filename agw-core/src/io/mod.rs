@@ -6,6 +6,7 @@
 pub mod burst;
 pub mod epoll;
 pub mod sim;
+pub mod stream;
 pub mod sys;
 
 use crate::command::order::{PortBinding, PortKey};

@@ -1,7 +1,9 @@
 //! What travels on a stream: its transport, and where its RTCP goes.
 
-/// The transport of one stream as the m-line names it (RFC 3551, 3711, 4585, 5124; TS 23.334 6.2.10).
-/// Connection-oriented transports, DTLS and SCTP are added here by the work that brings them.
+use super::tcp::Application;
+
+/// The transport of one stream as the m-line names it (RFC 3551, 3711, 4145, 4585, 4975, 5124, 8122, 8856; TS 23.334 6.2.10).
+/// DTLS and SCTP are added here by the work that brings them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     /// RTP and RTCP. `secure`: the m-line says SAVP. `feedback`: it says the F of AVPF or SAVPF.
@@ -13,6 +15,13 @@ pub enum Transport {
     },
     /// Datagrams that nobody looks into: `UDP`, `udptl`.
     Udp,
+    /// A TCP connection: `TCP`, `TCP/MSRP`, `TCP/BFCP`, each with or without TLS.
+    Tcp {
+        /// `TCP/TLS`, `TCP/TLS/MSRP`, `TCP/TLS/BFCP`.
+        tls: bool,
+        /// What travels on it.
+        application: Application,
+    },
 }
 
 impl Transport {
@@ -24,6 +33,12 @@ impl Transport {
             Self::Rtp { secure: true, feedback: false } => "RTP/SAVP",
             Self::Rtp { secure: true, feedback: true } => "RTP/SAVPF",
             Self::Udp => "UDP",
+            Self::Tcp { tls: false, application: Application::Opaque } => "TCP",
+            Self::Tcp { tls: true, application: Application::Opaque } => "TCP/TLS",
+            Self::Tcp { tls: false, application: Application::Msrp } => "TCP/MSRP",
+            Self::Tcp { tls: true, application: Application::Msrp } => "TCP/TLS/MSRP",
+            Self::Tcp { tls: false, application: Application::Bfcp } => "TCP/BFCP",
+            Self::Tcp { tls: true, application: Application::Bfcp } => "TCP/TLS/BFCP",
         }
     }
 }

@@ -10,7 +10,9 @@ pub mod policing;
 pub mod security;
 pub mod statistics;
 pub mod stream;
+pub mod tcp;
 pub mod termination;
+pub mod tls;
 
 pub use activity::{Activity, Watch, Way};
 pub use address::{AddressMask, Family, Leg, PortRange, RealmName};
@@ -22,4 +24,8 @@ pub use statistics::StreamStatistics;
 pub use stream::{
     LatchAction, MAX_FILTER_ENTRIES, Mode, Remote, SourceFilter, SourceRule, StreamId, StreamSpec,
 };
+pub use tcp::{Application, MAX_MSRP_PATH_BYTES, MsrpPaths, TcpSetup, TcpSpec, Trigger};
 pub use termination::{LocalStream, TerminationId, TerminationView};
+pub use tls::{
+    Bearer, BearerFailure, Fingerprint, HashFunction, MAX_FINGERPRINTS, PreSharedKey, TlsFailure, TlsSpec,
+};

@@ -23,6 +23,8 @@ pub struct StreamStatistics {
     pub discarded: u64,
     /// Those of them that exceeded the rates of `tman`.
     pub policed: u64,
+    /// Messages of MSRP (requests and responses) sent and received, whole ones.
+    pub messages: [u64; 2],
     /// Milliseconds since something last came from the peer and last went to it, true to about a second; `None`: never yet.
     pub idle_ms: [Option<u64>; 2],
 }

@@ -6,6 +6,8 @@ use super::address::{AddressMask, Family, PortRange, RealmName};
 use super::media::{RtcpPorts, Transport};
 use super::policing::Policing;
 use super::security::Security;
+use super::tcp::TcpSpec;
+use super::tls::TlsSpec;
 use std::net::{IpAddr, SocketAddr};
 
 /// The number of a stream; the same number at two terminations of a context joins them (H.248.1 section 6.2).
@@ -116,6 +118,10 @@ pub struct StreamSpec {
     pub rtcp: RtcpPorts,
     /// SDES keys.
     pub security: Security,
+    /// The connection, for [`Transport::Tcp`]; nothing said of it is as the default.
+    pub tcp: Option<Box<TcpSpec>>,
+    /// TLS, for transports that have it; nothing said of it is as the default.
+    pub tls: Option<Box<TlsSpec>>,
     /// Which sources are listened to.
     pub filter: SourceFilter,
     /// How much the peer may send; `None`: any amount.
@@ -145,6 +151,8 @@ impl StreamSpec {
             remote: None,
             rtcp: RtcpPorts::Pair,
             security: Security::default(),
+            tcp: None,
+            tls: None,
             filter: SourceFilter::default(),
             policing: None,
             clock_rate_hz: None,

@@ -2,6 +2,7 @@
 
 use super::address::RealmName;
 use super::stream::StreamId;
+use super::tls::Fingerprint;
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -33,6 +34,10 @@ pub struct LocalStream {
     pub rtp: SocketAddr,
     /// Where RTCP is received: a port of its own, RTP's when multiplexed, or nowhere.
     pub rtcp: Option<SocketAddr>,
+    /// Our certificate's, one for each hash function that was asked for.
+    pub fingerprints: Vec<Fingerprint>,
+    /// Our path of MSRP, where one was asked for: `msrp(s)://ADDRESS:PORT/<id>;tcp`.
+    pub msrp_path: Option<Box<str>>,
 }
 
 /// A termination as it stands after a command.

@@ -87,6 +87,8 @@ mod tests {
             realm: RealmName::new("access").expect("a name"),
             rtp: rtp.parse().expect("an address"),
             rtcp: rtcp.map(|rtcp| rtcp.parse().expect("an address")),
+            fingerprints: Vec::new(),
+            msrp_path: None,
         }
     }
 

@@ -20,6 +20,7 @@ impl Executor {
             Observation::Latched { component: Component::Rtcp, .. } => Vec::new(),
             Observation::Activity(way, activity) => self.activity(id, (stream, way, activity)),
             Observation::Policed => vec![traffic::policed(stream)],
+            Observation::Connection(_) | Observation::Session(_) => Vec::new(),
         };
         happened.into_iter().for_each(|event| self.occur(now, id, event, gateway));
     }

@@ -401,7 +401,7 @@ fn derive(spec: &mut StreamSpec, stream: &Stream, rules: &Rules<'_>) -> Result<(
     spec.mode = if stream.local_off || stream.remote_off { Mode::Inactive } else { mode(stream.mode) };
     let rtcp_off = [("rtcph", "rsb"), ("gm", "rsb")].iter().any(|(p, i)| stream.is_on(p, i) == Some(false));
     spec.rtcp = match spec.transport {
-        Transport::Udp => RtcpPorts::None,
+        Transport::Udp | Transport::Tcp { .. } => RtcpPorts::None,
         // Agreed when both sides have said it (RFC 5761 section 5.1.1).
         Transport::Rtp { .. } if stream.local_mux && stream.remote_mux => RtcpPorts::Mux,
         Transport::Rtp { .. } if rtcp_off => RtcpPorts::None,

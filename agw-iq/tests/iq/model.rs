@@ -76,6 +76,7 @@ impl Model {
                     delay_ms: 40.0,
                     discarded: 2,
                     policed: 0,
+                    messages: [0; 2],
                     idle_ms: [Some(20), Some(20)],
                 },
             });
@@ -104,7 +105,7 @@ impl Model {
             RtcpPorts::Mux => Some(rtp),
             RtcpPorts::None => None,
         };
-        Ok(LocalStream { stream, realm, rtp, rtcp })
+        Ok(LocalStream { stream, realm, rtp, rtcp, fingerprints: Vec::new(), msrp_path: None })
     }
 
     fn add(&mut self, context: ContextId, streams: Vec<(StreamId, StreamSpec)>) -> Result<Reply, Refusal> {

@@ -383,6 +383,8 @@ fn spec(input: &mut Input<'_>, keys: &[CryptoAttribute]) -> StreamSpec {
         remote: if set(3) { Some(remote(input, set(4))) } else { None },
         rtcp: input.one_of(&[RtcpPorts::Pair, RtcpPorts::Mux, RtcpPorts::None]),
         security: Security { local: key(input, set(5)), remote: key(input, set(6)) },
+        tcp: None,
+        tls: None,
         filter: if set(7) { filter(input) } else { SourceFilter::default() },
         policing: if set(12) { Some(policing(input)) } else { None },
         clock_rate_hz: if set(8) { Some(u32::from(input.byte()).pow(4)) } else { None },

@@ -1,0 +1,74 @@
+//! TLS and DTLS at one stream: certificates proven by fingerprints (RFC 8122), or a pre-shared key. The types are agw-tls's own; they
+//! are named here so that front ends need to see only the model.
+
+pub use agw_tls::{Fingerprint, HashFunction, PreSharedKey, TlsFailure};
+
+/// The most fingerprints of one description; more are refused.
+pub const MAX_FINGERPRINTS: usize = 8;
+
+/// What the controller wants of TLS at one stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsSpec {
+    /// We are the client and begin as soon as the transport is up (signal `tlsbsc/EstBNC`; TLS-4, TLS-5); an action: it is not kept with the
+    /// specification, and without it we are the server. Once given it holds for the life of the stream.
+    pub establish: bool,
+    /// Hash functions with which our certificate's fingerprint is wanted (`a=fingerprint:SHA-256 $` in Local), in this order; told with
+    /// [`LocalStream::fingerprints`](super::LocalStream::fingerprints).
+    pub own: Vec<HashFunction>,
+    /// The peer's (`a=fingerprint` in Remote); empty: not known yet. Of hash functions that we do not know nothing is kept.
+    pub peer: Vec<Fingerprint>,
+    /// Remote has fingerprints, but of unknown hash functions only: the peer cannot be proven.
+    pub peer_unknown: bool,
+    /// A pre-shared key instead of certificates (TLS-11).
+    pub psk: Option<PreSharedKey>,
+}
+
+/// What became of a connection or a session, for `BNCChange` events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bearer {
+    /// It is up. For TLS: the peer has been proven.
+    Established,
+    /// It has ended in order.
+    Released,
+    /// It did not come about, or broke.
+    Failed(BearerFailure),
+}
+
+/// Why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BearerFailure {
+    /// The peer refused the connection.
+    Refused,
+    /// There is no way to the peer.
+    Unreachable,
+    /// The peer did not answer, or nobody came, in time.
+    TimedOut,
+    /// The peer reset it.
+    Reset,
+    /// Nothing came for too long.
+    Idle,
+    /// What came is not what the transport says (MSRP, BFCP): it cannot be told apart any more.
+    Malformed,
+    /// The system refused: no descriptors, no memory.
+    Resources,
+    /// The other side of the context failed.
+    OtherSide,
+    /// TLS.
+    Tls(TlsFailure),
+}
+
+impl std::fmt::Display for BearerFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "the peer refused the connection",
+            Self::Unreachable => "the peer cannot be reached",
+            Self::TimedOut => "no connection in time",
+            Self::Reset => "the peer reset the connection",
+            Self::Idle => "nothing came for too long",
+            Self::Malformed => "what came is not what the transport says",
+            Self::Resources => "the gateway is out of resources",
+            Self::OtherSide => "the other side of the context failed",
+            Self::Tls(failure) => return failure.fmt(f),
+        })
+    }
+}
