@@ -6,6 +6,7 @@ use agw_core::command::order::{
     Answer, FlowId, FlowPlan, Latching, Numbered, Order, PortBinding, PortKey, Treatment,
 };
 use agw_core::flow::Flow;
+use agw_core::flow::msrp::{MsrpStream, Rewrite};
 use agw_core::io::{Batch, Now, PacketIo, PortHandle, SendOutcome};
 use agw_core::model::{Leg, Mode, Policing, SourceFilter, SustainedRate, Watch, Way};
 use agw_core::worker::stats::{Counter, DropReason, PacketKind};
@@ -198,6 +199,28 @@ fn turns_neither_take_nor_give_memory() {
         }
         assert_eq!(counters.imbalance(), 0);
     }
+}
+
+#[test]
+fn messages_of_msrp_take_and_give_no_memory() {
+    let message = b"MSRP d93kswow SEND\r\nTo-Path: a\r\nFrom-Path: b\r\nMessage-ID: 1\r\nContent-Type: a/b\r\n\r\nhello\r\n-------d93kswow$\r\n";
+    let paths = Rewrite {
+        to_path: "msrps://ue.example.net:2855/a;tcp".into(),
+        from_path: "msrps://192.0.2.1:1/b;tcp".into(),
+    };
+    let mut stream = MsrpStream::new(Some(paths));
+    let mut output = [0; 512];
+    let mut put_bytes = 0;
+    let work = || {
+        for _ in 0..1000 {
+            let (taken, put) = stream.transform(message, &mut output).expect("MSRP");
+            assert_eq!(taken, message.len());
+            put_bytes += put;
+        }
+    };
+    assert_eq!(counted(work), NONE);
+    assert_eq!(stream.messages(), 1000);
+    assert!(put_bytes > 1000 * message.len(), "longer paths went out");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 //! and keeps the state that good packets change. It does no I/O and no cryptography: the worker's batch stages call both.
 
 mod activity;
+pub mod bfcp;
 mod latch;
+pub mod msrp;
 mod notices;
 mod police;
 mod policer;

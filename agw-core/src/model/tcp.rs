@@ -40,12 +40,13 @@ pub enum Trigger {
 /// The longest path of MSRP that is kept, in bytes; a longer one is refused.
 pub const MAX_MSRP_PATH_BYTES: usize = 512;
 
-/// The paths of MSRP (RFC 4975 section 6), one URI each.
+/// The paths of MSRP (RFC 4975 section 6).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MsrpPaths {
     /// `a=path:$` was in Local: make one of ours, and tell it with [`LocalStream::msrp_path`](super::LocalStream::msrp_path).
     pub own: bool,
-    /// `a=path` of Remote: the first URI is the peer's next hop towards us.
+    /// The whole value of Remote's `a=path` (RFC 4975 section 8.2): the peer's URI, and before it those of its relays with a space after each; the
+    /// first is its next hop towards us.
     pub peer: Option<Box<str>>,
 }
 
