@@ -4,6 +4,7 @@
 
 mod activity;
 pub mod bfcp;
+pub mod ice;
 mod latch;
 pub mod msrp;
 mod notices;

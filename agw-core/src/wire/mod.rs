@@ -4,6 +4,7 @@
 pub mod demux;
 pub mod rtcp;
 pub mod rtp;
+pub mod stun;
 
 /// Two bytes at `at`, in network order; `None` beyond the end.
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
