@@ -12,7 +12,7 @@ use crate::ast::ErrorDescriptor;
 use crate::errors::ErrorCode;
 use crate::sdp::{Group, Line, Media, Sdp, SdpText};
 use crate::secret::redact;
-use agw_core::model::Transport;
+use agw_core::model::{PreSharedKey, Transport};
 use zeroize::Zeroizing;
 
 /// The most alternatives of one descriptor, combinations of values included.
@@ -52,6 +52,16 @@ pub(super) enum Pick<'a> {
     Omitted,
     TakenAway,
     Given(&'a Alternative),
+}
+
+impl Pick<'_> {
+    /// The pre-shared key of TLS that it brings.
+    pub(super) fn psk(&self) -> Option<&PreSharedKey> {
+        match self {
+            Pick::Given(alternative) => alternative.terms.psk(),
+            Pick::Omitted | Pick::TakenAway => None,
+        }
+    }
 }
 
 /// Which of a descriptor's alternatives are looked at.
@@ -94,7 +104,7 @@ impl Described {
                 return Err(unsupported(format!("more than {MAX_ALTERNATIVES} alternatives")));
             }
             match media::terms(&group) {
-                Ok(terms) if terms.crypto.is_some() && !rules.keys_allowed => {
+                Ok(terms) if terms.is_keyed() && !rules.keys_allowed => {
                     // IQ-3
                     return Err(unsupported(
                         "a=crypto: keys are refused because Iq is not protected (iq.protected_by = none)",
@@ -220,6 +230,7 @@ fn goes_along(one: &Terms, other: &Terms) -> bool {
         && one.mux == other.mux
         && one.rtcp == other.rtcp
         && one.crypto == other.crypto
+        && one.connection == other.connection
         && one.bandwidths.covers(other.bandwidths)
 }
 

@@ -188,9 +188,10 @@ impl Executor {
             None => Answer::default(),
         };
         let wanted = match audit {
-            None => self.reply_form.subtract_statistics.then_some(Wanted::All),
+            None => self.reply_form.subtract_statistics.then_some(Wanted::All { msrp: false }),
             Some(audit) => audit::wanted_statistics(audit)?,
         };
+        let wanted = wanted.map(|wanted| self.with_msrp(id, wanted));
         match self.take_out(id, e, gateway)? {
             Reply::Statistics(ticket) => answer.statistics = wanted.map(|wanted| (ticket, wanted)),
             Reply::Accepted(_) | Reply::Termination(..) | Reply::Context(_) => {}

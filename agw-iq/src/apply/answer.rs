@@ -1,16 +1,16 @@
-//! The Local descriptor of a reply: what the controller asked for, with the addresses and ports that it got.
+//! The Local descriptor of a reply: what the controller asked for, with the addresses, the ports, the fingerprints and the path that it got.
 
-use super::media;
+use super::{connection, media};
 use crate::ast::ErrorDescriptor;
 use crate::sdp::{Connection, Group, Line, Port, Rtcp};
-use agw_core::model::LocalStream;
+use agw_core::model::{LocalStream, Transport};
 
-/// Whether all that is left to the gateway in Local can be filled in: the address, the port and the RTCP port.
+/// Whether all that is left to the gateway in Local can be filled in: the address, the port, the RTCP port, and what a connection has.
 ///
 /// # Errors
 /// 449 with the line that cannot.
-pub(super) fn check(group: &Group) -> Result<(), ErrorDescriptor> {
-    match media::unfilled(group, true) {
+pub(super) fn check(group: &Group, transport: Transport) -> Result<(), ErrorDescriptor> {
+    match media::unfilled(group, Some(transport)) {
         None => Ok(()),
         Some(line) => Err(media::unsupported(format!("cannot choose a value for {line}"))),
     }
@@ -45,10 +45,26 @@ pub(super) fn fill(group: &mut Group, given: &LocalStream, session_lines: bool) 
             }
             None => media.lines.retain(|line| !matches!(line, Line::Rtcp(_))),
         }
+        fill_attributes(&mut media.lines, given);
     }
+    fill_attributes(&mut group.lines, given);
     if session_lines {
         add_session_lines(group, &connection);
     }
+}
+
+/// TLS-1, TLS-10: our fingerprints and our path in the lines that asked for them. What asks for something that was not given goes.
+fn fill_attributes(lines: &mut Vec<Line>, given: &LocalStream) {
+    lines.retain_mut(|line| {
+        let Line::Attribute(attribute) = line else { return true };
+        if !attribute.is_choose() {
+            return true;
+        }
+        let filled = connection::fill(attribute, given);
+        let is_filled = filled.is_some();
+        filled.into_iter().for_each(|filled| *attribute = filled);
+        is_filled
+    });
 }
 
 /// `o=`, `s=` and `t=` where they are missing, in the order of RFC 4566 section 5.
@@ -94,7 +110,7 @@ mod tests {
 
     fn filled(text: &str, given: &LocalStream, session_lines: bool) -> String {
         let mut sdp = Sdp::parse(text).expect("SDP");
-        check(&sdp.groups[0]).expect("can be filled");
+        check(&sdp.groups[0], Transport::Udp).expect("can be filled");
         fill(&mut sdp.groups[0], given, session_lines);
         sdp.print().as_str().to_owned()
     }
@@ -136,7 +152,8 @@ mod tests {
     fn what_cannot_be_chosen_is_refused_by_name() {
         for line in ["a=fingerprint:SHA-256 $", "a=ice-ufrag:$", "b=AS:$"] {
             let text = format!("v=0\nc=IN IP4 $\nm=audio $ RTP/AVP 0\n{line}\n");
-            let error = check(&Sdp::parse(&text).expect("SDP").groups[0]).expect_err("refused");
+            let error =
+                check(&Sdp::parse(&text).expect("SDP").groups[0], Transport::Udp).expect_err("refused");
             assert_eq!(error.code.0, 449);
             assert!(error.text.expect("text").contains(line), "{line}");
         }

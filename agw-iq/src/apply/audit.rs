@@ -14,7 +14,7 @@ use crate::package;
 /// 440 and 453 for one that there is not.
 pub(super) fn wanted_statistics(audit: &AuditDescriptor) -> Result<Option<Wanted>, ErrorDescriptor> {
     if audit.wants(DescriptorKind::Statistics) {
-        return Ok(Some(Wanted::All));
+        return Ok(Some(Wanted::All { msrp: false }));
     }
     let mut names = Vec::new();
     for item in &audit.items {
@@ -66,7 +66,7 @@ impl Executor {
         gateway: &mut dyn Gateway,
     ) -> Result<Answer, Stop> {
         let mut answer = self.audit_without_statistics(id, audit)?;
-        if let Some(wanted) = wanted_statistics(audit)? {
+        if let Some(wanted) = wanted_statistics(audit)?.map(|wanted| self.with_msrp(id, wanted)) {
             match gateway.execute(Order::ReadStatistics(id)) {
                 Ok(Reply::Statistics(ticket)) => answer.statistics = Some((ticket, wanted)),
                 Ok(_) => {}
@@ -75,6 +75,18 @@ impl Executor {
             }
         }
         Ok(answer)
+    }
+
+    /// Messages are counted where there is MSRP.
+    pub(super) fn with_msrp(&self, id: model::TerminationId, wanted: Wanted) -> Wanted {
+        let streams =
+            self.view.termination(id).into_iter().flat_map(|termination| termination.streams.iter());
+        match wanted {
+            Wanted::All { .. } => {
+                Wanted::All { msrp: streams.map(|(_, stream)| stream).any(Stream::has_msrp) }
+            }
+            these @ Wanted::These(_) => these,
+        }
     }
 
     pub(super) fn audit_without_statistics(
@@ -394,7 +406,7 @@ fn media_of(termination: &Termination, service: ServiceState) -> MediaDescriptor
                 mode: Some(stream.mode),
                 reserve_value: stream.reserve_value,
                 reserve_group: stream.reserve_group,
-                properties: stream.properties.clone(),
+                properties: stream.told_properties(),
             }),
             local: stream.local.clone(),
             remote: stream.remote.clone(),
@@ -486,15 +498,13 @@ fn one_property(
         LocalControlAudit::ReserveValue => into.reserve_value = Some(stream.reserve_value.unwrap_or(false)),
         LocalControlAudit::ReserveGroup => into.reserve_group = Some(stream.reserve_group.unwrap_or(false)),
         LocalControlAudit::Property(name) if name.item.is_all() => {
-            let matching = stream
-                .properties
-                .iter()
-                .filter(|held| name.package.is_all() || held.name.package == name.package);
-            into.properties.extend(matching.cloned());
+            let told = stream.told_properties().into_iter();
+            let matches = |held: &PropertyParm| name.package.is_all() || held.name.package == name.package;
+            into.properties.extend(told.filter(matches));
         }
         LocalControlAudit::Property(name) => {
             let known = package::property(name)?;
-            let held = stream.properties.iter().find(|held| held.name == *name).cloned();
+            let held = stream.told_properties().into_iter().find(|held| held.name == *name);
             let default = || {
                 known
                     .default

@@ -82,7 +82,9 @@ impl Executor {
     fn possible_media(&self, streams: &[u16], root: bool) -> MediaDescriptor {
         let local = package::realized().flat_map(|package| {
             let settable = package.properties.iter().filter(|property| {
-                property.place == Place::LocalControl && property.support != Support::Absent
+                property.place == Place::LocalControl
+                    && property.writable
+                    && property.support != Support::Absent
             });
             settable.filter_map(|property| {
                 let value = possible(property.kind, &self.realms, property.name)?;
@@ -177,6 +179,6 @@ fn possible_signals(wanted: impl Fn(&PkgdName) -> bool) -> SignalsDescriptor {
 }
 
 fn possible_statistics() -> StatisticsDescriptor {
-    let names = package::statistics::NAMES.into_iter();
+    let names = package::statistics::all_names();
     names.map(|(package, item)| Statistic { name: PkgdName::new(package, item), value: Vec::new() }).collect()
 }

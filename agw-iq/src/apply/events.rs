@@ -211,9 +211,12 @@ impl Executor {
         if let Some(wanted) = listens.event_buffer {
             termination.listening.buffer(wanted);
         }
-        let begun = listens.latches.into_iter();
-        let ended: Vec<_> =
-            begun.filter_map(|(stream, asked)| termination.playing.begin(stream, asked)).collect();
+        let mut ended = Vec::new();
+        for (stream, asked) in listens.signals {
+            let connection = termination.streams.get(&stream).and_then(|stream| stream.connection.as_ref());
+            let done = connection.is_some_and(|connection| connection.has(asked.action.kind()));
+            ended.extend(termination.playing.begin(stream, asked, done));
+        }
         if let Some(events) = listens.events {
             self.listen(now, id, events, peer, gateway);
         }
@@ -288,10 +291,17 @@ impl Executor {
         }
         // Signals, and what the new events want to be watched, go the way of a Modify.
         let signals = embed.signals.filter(|signals| !signals.is_empty());
-        let request = AmmRequest { signals: signals.clone(), ..AmmRequest::default() };
+        let name = |item: &SignalItem| match item {
+            SignalItem::Signal(signal) => Some((signal.name.clone(), signal.stream)),
+            SignalItem::List { .. } => None,
+        };
+        let names: Vec<_> = signals.iter().flatten().filter_map(name).collect();
+        let request = AmmRequest { signals, ..AmmRequest::default() };
         let mut execution = Execution::new(Caller { peer, keys_allowed: false }, Vec::new());
-        if self.modify(now, id, &request, &mut execution, gateway).is_err() && signals.is_some() {
-            self.occur(now, id, generic::completion(&playing::latch(), None, Ending::NotCompleted), gateway);
+        if self.modify(now, id, &request, &mut execution, gateway).is_err() {
+            for (name, stream) in names {
+                self.occur(now, id, generic::completion(&name, stream, Ending::NotCompleted), gateway);
+            }
         }
         if replaces {
             self.go_on_listening(now, id, gateway);

@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 /// Which statistics a reply wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    All,
+    All {
+        /// Those of MSRP too.
+        msrp: bool,
+    },
     /// These, in this order.
     These(Vec<PkgdName>),
 }
@@ -34,7 +37,14 @@ impl Gathers {
     /// The statistics of this ticket belong into the reply at this place; several tickets add up in one reply.
     pub(super) fn expect(&mut self, ticket: Ticket, place: (usize, usize), wanted: Wanted) {
         let at = match self.gathers.iter().rposition(|gather| gather.place == place) {
-            Some(at) => at,
+            Some(at) => {
+                if let (Wanted::All { msrp }, Wanted::All { msrp: true }) =
+                    (&mut self.gathers[at].wanted, &wanted)
+                {
+                    *msrp = true;
+                }
+                at
+            }
             None => {
                 self.gathers.push(Gather { place, wanted, streams: Vec::new() });
                 self.gathers.len() - 1
@@ -67,7 +77,7 @@ impl Gathers {
         for Gather { place, wanted, streams } in self.gathers {
             let total = statistics::total(&streams);
             let descriptor = match wanted {
-                Wanted::All => statistics::descriptor(&total),
+                Wanted::All { msrp } => statistics::descriptor(&total, msrp),
                 Wanted::These(names) => names.iter().filter_map(|name| by_name(&total, name)).collect(),
             };
             if let Some(audit) = audit_at(replies, place) {
@@ -78,7 +88,7 @@ impl Gathers {
 }
 
 fn by_name(total: &StreamStatistics, name: &PkgdName) -> Option<Statistic> {
-    let (package, item) = statistics::NAMES.into_iter().find(|(package, item)| name.is(package, item))?;
+    let (package, item) = statistics::all_names().find(|(package, item)| name.is(package, item))?;
     statistics::one(total, package, item)
 }
 

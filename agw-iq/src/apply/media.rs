@@ -1,25 +1,20 @@
 //! What one alternative of a Local or Remote descriptor asks for, in the model's words.
 //!
-//! A stream has one media line. Its transport decides the rest: RTP plain or secured, or datagrams that nobody looks into; the transports
-//! of later work are known by name and answered "not implemented", so that a controller hears the difference from a typing error.
+//! A stream has one media line. Its transport decides the rest: RTP plain or secured, datagrams that nobody looks into, or a TCP connection
+//! with or without TLS (what is said of it is read in `connection`); the transports of later work are known by name and answered "not implemented", so that a controller hears the difference from a typing error.
 //! Remote's addresses must be addresses: names are not looked up. Errors carry the offending value, never a key (SRTP-12).
 
+use super::connection::{self, ConnectionTerms};
 use super::traffic::Bandwidths;
 use crate::ast::ErrorDescriptor;
 use crate::errors::ErrorCode;
 use crate::sdp::{self, Group, Media, Port, Rtcp, SdpText};
 use crate::secret::{holds_inline_key, redact};
-use agw_core::model::{CryptoAttribute, Family, Transport};
+use agw_core::model::{Application, CryptoAttribute, Family, PreSharedKey, Transport};
 use std::net::IpAddr;
 
 /// Transports that are registered, or used on Iq, and not done here yet.
-const KNOWN_TRANSPORTS: [&str; 24] = [
-    "TCP",
-    "TCP/TLS",
-    "TCP/MSRP",
-    "TCP/TLS/MSRP",
-    "TCP/BFCP",
-    "TCP/TLS/BFCP",
+const KNOWN_TRANSPORTS: [&str; 18] = [
     "TCP/DTLS/BFCP",
     "TCP/RTP/AVP",
     "TCP/RTP/AVPF",
@@ -57,9 +52,21 @@ pub(super) struct Terms {
     pub(super) crypto: Option<CryptoAttribute>,
     pub(super) clock_rate_hz: Option<u32>,
     pub(super) bandwidths: Bandwidths,
+    /// For TCP.
+    pub(super) connection: Option<Box<ConnectionTerms>>,
 }
 
 impl Terms {
+    /// The pre-shared key of TLS.
+    pub(super) fn psk(&self) -> Option<&PreSharedKey> {
+        self.connection.as_ref()?.psk.as_ref()
+    }
+
+    /// Whether it has a key, of SRTP or of TLS.
+    pub(super) fn is_keyed(&self) -> bool {
+        self.crypto.is_some() || self.psk().is_some()
+    }
+
     /// Port 0: the stream is refused or switched off (RFC 3264 section 5.1).
     pub(super) fn is_off(&self) -> bool {
         self.port == Some(0)
@@ -95,6 +102,7 @@ pub(super) fn terms(group: &Group) -> Result<Terms, ErrorDescriptor> {
         crypto: crypto(media, transport)?,
         clock_rate_hz: clock_rate(media),
         bandwidths: Bandwidths::of(group, media),
+        connection: ConnectionTerms::read(group, media, transport)?,
     })
 }
 
@@ -106,12 +114,20 @@ pub(super) fn unsupported(text: impl AsRef<str>) -> ErrorDescriptor {
 fn transport(proto: &str) -> Result<Transport, ErrorDescriptor> {
     let is = |name: &str| proto.eq_ignore_ascii_case(name);
     let rtp = |secure, feedback| Ok(Transport::Rtp { secure, feedback });
+    let tcp = |tls, application| Ok(Transport::Tcp { tls, application });
     match () {
         () if is("RTP/AVP") => rtp(false, false),
         () if is("RTP/AVPF") => rtp(false, true),
         () if is("RTP/SAVP") => rtp(true, false),
         () if is("RTP/SAVPF") => rtp(true, true),
         () if is("UDP") || is("udptl") => Ok(Transport::Udp),
+        // TLS-9
+        () if is("TCP") => tcp(false, Application::Opaque),
+        () if is("TCP/TLS") => tcp(true, Application::Opaque),
+        () if is("TCP/MSRP") => tcp(false, Application::Msrp),
+        () if is("TCP/TLS/MSRP") => tcp(true, Application::Msrp),
+        () if is("TCP/BFCP") => tcp(false, Application::Bfcp),
+        () if is("TCP/TLS/BFCP") => tcp(true, Application::Bfcp),
         () if KNOWN_TRANSPORTS.iter().any(|known| is(known)) => {
             let text = format!("transport {proto} is not implemented");
             Err(ErrorDescriptor::with_text(ErrorCode::NOT_IMPLEMENTED, text))
@@ -142,6 +158,9 @@ fn connection(group: &Group, media: &Media) -> Result<(Option<Family>, Option<Ip
 
 /// The one `a=crypto` of a secured stream. More than one is refused: a further key is a further MKI of the same attribute (SRTP-10).
 fn crypto(media: &Media, transport: Transport) -> Result<Option<CryptoAttribute>, ErrorDescriptor> {
+    if matches!(transport, Transport::Tcp { .. }) {
+        return Ok(None);
+    }
     let mut lines = media.crypto();
     let Some(line) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {
@@ -196,14 +215,18 @@ fn is_secret(line: &sdp::Line) -> bool {
     }
 }
 
-/// The first value that the gateway was asked to choose and cannot, as its line. `rtcp_port`: it can choose the RTCP port.
-pub(super) fn unfilled(group: &Group, rtcp_port: bool) -> Option<String> {
+/// The first value that the gateway was asked to choose and cannot, as its line. `local`: the transport of a Local description, in which
+/// it can choose the RTCP port, and for TLS and MSRP its fingerprints and its path.
+pub(super) fn unfilled(group: &Group, local: Option<Transport>) -> Option<String> {
     let lines = group.lines.iter().chain(group.media.iter().flat_map(|media| &media.lines));
     for line in lines {
         let open = match line {
-            sdp::Line::Attribute(attribute) => attribute.is_choose() || attribute.value() == Some("$"),
+            sdp::Line::Attribute(attribute) => {
+                let asked = attribute.is_choose() || attribute.value() == Some("$");
+                asked && !local.is_some_and(|transport| connection::is_fillable(attribute, transport))
+            }
             sdp::Line::Bandwidth(bandwidth) => bandwidth.value == sdp::BandwidthValue::Choose,
-            sdp::Line::Rtcp(rtcp) => !rtcp_port && rtcp.port == Port::Choose,
+            sdp::Line::Rtcp(rtcp) => local.is_none() && rtcp.port == Port::Choose,
             sdp::Line::Connection(_) | sdp::Line::Other { .. } => false,
         };
         if open {

@@ -11,6 +11,7 @@ mod answer;
 mod audit;
 mod by_stream;
 mod capability;
+mod connection;
 mod events;
 mod gather;
 mod kept;

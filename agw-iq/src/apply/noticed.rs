@@ -1,11 +1,13 @@
 //! What workers have noticed, as events of packages: keys that end (SRTP-6), sources that were learned (H.248.37), media that stopped
-//! (H.248.40), rates that were exceeded (H.248.53). Whether anybody wants to hear of it is asked in `listening`.
+//! (H.248.40), rates that were exceeded (H.248.53), connections and sessions that came up, ended or failed (H.248.89, H.248.90; TLS-3,
+//! TCP-5). Whether anybody wants to hear of it is asked in `listening`.
 
-use super::playing::Ended;
+use super::connection::Cause;
+use super::playing::{Ended, SignalKind};
 use super::*;
-use crate::package::{address, generic, silence, srtp, traffic};
+use crate::package::{address, bearer, generic, silence, srtp, traffic};
 use agw_core::command::{Notice, Observation};
-use agw_core::model::{Component, Direction, StreamId};
+use agw_core::model::{Bearer, Component, Direction, StreamId};
 
 impl Executor {
     /// A worker noticed something. Call [`Executor::take_notification`] afterwards.
@@ -20,7 +22,8 @@ impl Executor {
             Observation::Latched { component: Component::Rtcp, .. } => Vec::new(),
             Observation::Activity(way, activity) => self.activity(id, (stream, way, activity)),
             Observation::Policed => vec![traffic::policed(stream)],
-            Observation::Connection(_) | Observation::Session(_) => Vec::new(),
+            Observation::Connection(bearer) => self.bearer(id, stream, SignalKind::Connect, bearer),
+            Observation::Session(bearer) => self.bearer(id, stream, SignalKind::Secure, bearer),
         };
         happened.into_iter().for_each(|event| self.occur(now, id, event, gateway));
     }
@@ -41,6 +44,26 @@ impl Executor {
         let side = if direction == Direction::Inbound { "Remote" } else { "Local" };
         let words = format!("SRTP key of {side} has reached its lifetime");
         vec![generic::cause(Some(stream), generic::GeneralCause::FailurePermanent, &words)]
+    }
+
+    /// `BNCChange` with the reason, or `g/cause` where only that was asked for; then the ends of the signals that waited for it.
+    fn bearer(
+        &mut self,
+        id: model::TerminationId,
+        stream: StreamId,
+        kind: SignalKind,
+        bearer: Bearer,
+    ) -> Vec<EventSpec> {
+        let Some(termination) = self.view.termination_mut(id) else { return Vec::new() };
+        let Some(held) = termination.streams.get_mut(&stream.0) else { return Vec::new() };
+        let cause = held.connection.get_or_insert_default().note(kind, bearer);
+        let ended = termination.playing.bearer(stream.0, kind, bearer).into_iter().map(completion);
+        let change = bearer::change(&kind.name().package, stream, bearer);
+        let told = match cause {
+            Some(cause) if !termination.listening.wants(&change) => cause_of(stream, cause),
+            _ => change,
+        };
+        std::iter::once(told).chain(ended).collect()
     }
 
     fn latched(
@@ -68,5 +91,14 @@ impl Executor {
 
 /// A signal has ended and somebody wants to hear of it.
 pub(super) fn completion(ended: Ended) -> EventSpec {
-    generic::completion(&playing::latch(), ended.stream, ended.ending)
+    generic::completion(&ended.kind.name(), ended.stream, ended.ending)
+}
+
+/// The end of a connection or of TLS on it as `g/cause`.
+fn cause_of(stream: StreamId, cause: Cause) -> EventSpec {
+    let (general, words) = match cause {
+        Cause::Released => (generic::GeneralCause::NormalRelease, "the connection was released".to_owned()),
+        Cause::Failed(failure) => (bearer::general_cause(failure), failure.to_string()),
+    };
+    generic::cause(Some(stream), general, &words)
 }

@@ -9,13 +9,13 @@ use super::amm::{internal, refuse_unknown};
 use super::by_stream::ByStream;
 use super::events::{Detector, check_event_buffer, read_events};
 use super::kept::KeptProperties;
-use super::playing::{AskedLatch, read_signals};
-use super::stream::{Begun, Rules, Stream, begin, merge};
+use super::playing::{Action, AskedSignal, SignalKind, read_signals};
+use super::stream::{Asks, Begun, Rules, Stream, begin, merge};
 use super::view::{ActiveEvents, Termination};
 use super::*;
 use crate::package::silence;
 use crate::sdp::Group;
-use agw_core::model::{LatchAction, StreamSpec, TerminationView, Watch};
+use agw_core::model::{StreamSpec, TerminationView, Watch};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often the model is asked for one command.
@@ -37,14 +37,30 @@ pub(super) struct Listens {
     pub(super) events: Option<Option<ActiveEvents>>,
     pub(super) event_buffer: Option<EventBufferDescriptor>,
     pub(super) buffer_control: Option<EventBufferControl>,
-    /// What the signals ask, by stream.
-    pub(super) latches: BTreeMap<u16, AskedLatch>,
+    /// What the signals ask, with the stream; at most one of a kind for each.
+    pub(super) signals: Vec<(u16, AskedSignal)>,
+}
+
+impl Listens {
+    /// What the signals ask of one stream.
+    fn asks(&self, stream: u16) -> Asks {
+        let mut asks = Asks::default();
+        for (_, asked) in self.signals.iter().filter(|(of, _)| *of == stream) {
+            let named = Some(asked.named.is_some());
+            match asked.action {
+                Action::Latch(action) => asks.latch = Some(action),
+                Action::Connect => asks.establish.connect = named,
+                Action::Secure => asks.establish.secure = named,
+            }
+        }
+        asks
+    }
 }
 
 /// One stream, with the alternatives that are wanted now.
 struct Wish<'a> {
     begun: Begun,
-    latch: Option<LatchAction>,
+    asks: Asks,
     local: Described,
     remote: Described,
     is_new: bool,
@@ -93,7 +109,7 @@ impl<'a> Wish<'a> {
     fn new(
         before: Option<&Stream>,
         parms: &StreamParms,
-        latch: Option<LatchAction>,
+        asks: Asks,
         watch: Watch,
         rules: Rules<'a>,
     ) -> Result<Self, ErrorDescriptor> {
@@ -104,7 +120,7 @@ impl<'a> Wish<'a> {
         let left = pairs(&local, &remote, begun.reserve()).into_iter();
         let refused = local.refused().or(remote.refused()).cloned();
         let (is_new, now) = (before.is_none(), (Choice::AsSaid, Choice::AsSaid));
-        let mut wish = Self { begun, latch, local, remote, is_new, left, now, merged: None, refused, rules };
+        let mut wish = Self { begun, asks, local, remote, is_new, left, now, merged: None, refused, rules };
         wish.advance()?;
         Ok(wish)
     }
@@ -118,7 +134,7 @@ impl<'a> Wish<'a> {
                 return Ok(());
             }
             let (local, remote) = (self.local.pick(pair.0), self.remote.pick(pair.1));
-            match merge(&self.begun, local, remote, self.latch, &self.rules) {
+            match merge(&self.begun, local, remote, self.asks, &self.rules) {
                 Ok(merged) => {
                     self.merged = Some(merged);
                     return Ok(());
@@ -213,8 +229,10 @@ impl Plan<'_> {
     }
 
     fn settle(self, given: TerminationView, ticket: Option<Ticket>) -> Agreed {
+        let mut listens = self.listens;
+        listens.signals.retain(|(stream, asked)| fits(&self.streams, *stream, asked.action.kind()));
         let streams = self.streams.map(Wish::settle);
-        Agreed { given, ticket, streams, listens: self.listens, kept: self.kept }
+        Agreed { given, ticket, streams, listens, kept: self.kept }
     }
 
     fn nothing_left(&mut self) -> ErrorDescriptor {
@@ -284,17 +302,26 @@ impl Executor {
         for stream in all {
             let before = current.and_then(|termination| termination.streams.get(&stream));
             let watch = silence::watch(active, stream, self.timers.silence);
-            let latch = listens.latches.get(&stream).map(|asked| asked.action);
-            let touched = described.contains_key(&stream) || latch.is_some();
+            let asks = listens.asks(stream);
+            let touched =
+                described.contains_key(&stream) || listens.signals.iter().any(|(asked, _)| *asked == stream);
             if !touched && before.is_some_and(|before| before.spec.watch == watch) {
                 continue;
             }
             let parms = described.get(&stream).copied().unwrap_or(&nothing);
-            let wish = Wish::new(before, parms, latch, watch, rules)?;
+            let wish = Wish::new(before, parms, asks, watch, rules)?;
             if let Some((_, spec)) = wish.merged.as_ref().filter(|_| before.is_none()) {
                 self.refuse_realm_out(spec.realm.as_ref())?;
             }
             streams.insert(stream, wish);
+        }
+        for kind in [SignalKind::Connect, SignalKind::Secure] {
+            let mut asked =
+                listens.signals.iter().filter(|(_, asked)| asked.action.kind() == kind).peekable();
+            if asked.peek().is_some() && !asked.any(|(stream, _)| fits(&streams, *stream, kind)) {
+                let text = format!("{}: no stream for it", kind.name());
+                return Err(ErrorDescriptor::with_text(ErrorCode::CANNOT_GENERATE_SIGNAL, text));
+            }
         }
         let out_of_service = current.is_some_and(|termination| termination.out_of_service);
         let mut kept = current.map(|termination| termination.kept.clone()).unwrap_or_default();
@@ -303,6 +330,12 @@ impl Executor {
         }
         Ok(Plan { id, streams, listens, kept, out_of_service })
     }
+}
+
+/// Whether a signal means something on a stream as it will be.
+fn fits(streams: &ByStream<Wish<'_>>, stream: u16, kind: SignalKind) -> bool {
+    let merged = streams.get(&stream).and_then(|wish| wish.merged.as_ref());
+    merged.is_some_and(|(_, spec)| kind.fits(spec))
 }
 
 /// The streams that Media describes. Without a number it is the only stream of the termination, number 1 where it has none.
@@ -352,26 +385,28 @@ fn listens(
         events,
         event_buffer: request.event_buffer.clone(),
         buffer_control: state.and_then(|state| state.event_buffer_control),
-        latches: latches(request, streams, current)?,
+        signals: signals(request, streams, current)?,
     })
 }
 
 /// What the Signals descriptor asks of each stream; a signal that names none asks it of all.
-fn latches(
+fn signals(
     request: &AmmRequest,
     streams: &BTreeSet<u16>,
     current: Option<&Termination>,
-) -> Result<BTreeMap<u16, AskedLatch>, ErrorDescriptor> {
-    let Some(signals) = &request.signals else { return Ok(BTreeMap::new()) };
-    let mut latches = BTreeMap::new();
+) -> Result<Vec<(u16, AskedSignal)>, ErrorDescriptor> {
+    let Some(signals) = &request.signals else { return Ok(Vec::new()) };
+    let mut all: Vec<(u16, AskedSignal)> = Vec::new();
     for asked in read_signals(signals, |stream| streams.contains(&stream))? {
         for stream in streams.iter().copied().filter(|stream| asked.named.is_none_or(|only| only == *stream))
         {
             let goes_on = current.is_some_and(|termination| termination.playing.goes_on(stream, &asked));
             if !goes_on {
-                latches.insert(stream, asked);
+                let kind = asked.action.kind();
+                all.retain(|(of, before)| *of != stream || before.action.kind() != kind);
+                all.push((stream, asked));
             }
         }
     }
-    Ok(latches)
+    Ok(all)
 }

@@ -6,18 +6,20 @@
 //! that one was given is remembered, so that taking it away can be refused (SRTP-9).
 
 use super::alternatives::{Alternative, Described, Pick, Reserve};
+use super::connection::{self, Connection, Establish};
 use super::media::{self, Terms, unsupported};
 use super::sources;
 use super::traffic::{self, Bandwidths};
 use crate::ast::{
-    ErrorDescriptor, LocalControlDescriptor, ParmValue, PropertyParm, StreamMode, StreamParms, Value,
+    ErrorDescriptor, LocalControlDescriptor, ParmValue, PkgdName, PropertyParm, StreamMode, StreamParms,
+    Value,
 };
 use crate::errors::ErrorCode;
 use crate::package::{self, Kind, Place, diffserv::DscpForm, gate, realm::Realms};
 use crate::sdp::{Group, Port, SdpText};
 use agw_core::model::{
-    Family, LatchAction, LocalStream, MAX_FILTER_ENTRIES, Mode, RealmName, Remote, RtcpPorts, StreamSpec,
-    Transport, Watch,
+    Application, Family, LatchAction, LocalStream, MAX_FILTER_ENTRIES, Mode, RealmName, Remote, RtcpPorts,
+    StreamSpec, Transport, Watch,
 };
 use std::net::SocketAddr;
 
@@ -37,6 +39,8 @@ pub(super) struct Stream {
     pub(super) given: Option<LocalStream>,
     pub(super) local_keyed: bool,
     pub(super) remote_keyed: bool,
+    /// For TCP.
+    pub(super) connection: Option<Box<Connection>>,
     local_bandwidths: Bandwidths,
     remote_bandwidths: Bandwidths,
     local_mux: bool,
@@ -58,6 +62,7 @@ impl Stream {
             given: None,
             local_keyed: false,
             remote_keyed: false,
+            connection: None,
             local_bandwidths: Bandwidths::default(),
             remote_bandwidths: Bandwidths::default(),
             local_mux: false,
@@ -84,6 +89,25 @@ impl Stream {
             Some(ParmValue::All(values)) => values,
             _ => &[],
         }
+    }
+
+    /// What an audit says of its properties: those that were set, and the state of a connection of MSRP.
+    pub(super) fn told_properties(&self) -> Vec<PropertyParm> {
+        let status = self.msrp_status().map(|status| PropertyParm {
+            name: PkgdName::new("msrpcs", "status"),
+            value: Value::token(status).into(),
+        });
+        self.properties.iter().cloned().chain(status).collect()
+    }
+
+    fn msrp_status(&self) -> Option<&'static str> {
+        let connection = self.connection.as_ref().filter(|_| self.has_msrp())?;
+        Some(connection.status())
+    }
+
+    /// Whether messages of MSRP are told apart on it.
+    pub(super) fn has_msrp(&self) -> bool {
+        matches!(self.spec.transport, Transport::Tcp { application: Application::Msrp, .. })
     }
 
     pub(super) fn is_on(&self, package: &str, item: &str) -> Option<bool> {
@@ -158,8 +182,15 @@ pub(super) fn begin(
     Ok(Begun { stream, chosen, chosen_realm })
 }
 
-/// The view as it will be, without keys, and the specification for the model, keys and latch action included, when these alternatives
-/// are taken; `latch` is what the command's signals ask for.
+/// What a command's signals ask of a stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Asks {
+    pub(super) latch: Option<LatchAction>,
+    pub(super) establish: Establish,
+}
+
+/// The view as it will be, without keys, and the specification for the model, keys and actions included, when these alternatives
+/// are taken; `asks` is what the command's signals ask for.
 ///
 /// # Errors
 /// The H.248.1 code for why that cannot be, with the offending value.
@@ -167,7 +198,7 @@ pub(super) fn merge(
     begun: &Begun,
     local: Pick<'_>,
     remote: Pick<'_>,
-    latch: Option<LatchAction>,
+    asks: Asks,
     rules: &Rules<'_>,
 ) -> Result<(Stream, StreamSpec), ErrorDescriptor> {
     let mut stream = begun.stream.clone();
@@ -175,9 +206,24 @@ pub(super) fn merge(
     take_local(&mut stream, &mut spec, local)?;
     take_remote(&mut stream, &mut spec, remote)?;
     derive(&mut spec, &stream, rules)?;
-    spec.latch = latch;
-    stream.spec = StreamSpec { security: Default::default(), latch: None, ..spec.clone() };
+    connection::derive(&mut spec, &mut stream, asks.establish)?;
+    let keys = (local.psk(), remote.psk());
+    connection::take_keys(&mut spec.tls, keys, stream.local_keyed)?;
+    spec.latch = asks.latch;
+    stream.spec = kept(&spec);
     Ok((stream, spec))
+}
+
+/// A specification without keys and actions.
+fn kept(spec: &StreamSpec) -> StreamSpec {
+    let mut kept = StreamSpec { security: Default::default(), latch: None, ..spec.clone() };
+    if let Some(tcp) = &mut kept.tcp {
+        tcp.establish = false;
+    }
+    if let Some(tls) = &mut kept.tls {
+        (tls.establish, tls.psk) = (false, None);
+    }
+    kept
 }
 
 /// Takes LocalControl in. Whether the realm was left to the gateway.
@@ -198,6 +244,9 @@ fn take_control(
         let known = package::property(&parm.name)?;
         if !matches!(known.place, Place::LocalControl | Place::Anywhere) {
             return Err(ErrorDescriptor::with_text(ErrorCode::PROPERTY_ILLEGAL_HERE, parm.name.to_string()));
+        }
+        if !known.writable {
+            return Err(ErrorDescriptor::with_text(ErrorCode::ILLEGAL_WRITE_OR_READ, parm.name.to_string()));
         }
         let is_realm = parm.name.is("ipdc", "realm");
         if is_realm && parm.value.single().is_some_and(Value::is_choose) {
@@ -288,12 +337,15 @@ fn take_local(stream: &mut Stream, spec: &mut StreamSpec, local: Pick<'_>) -> Re
             Ok(())
         }
         Pick::Given(Alternative { group, terms, .. }) => {
-            if stream.local_keyed && terms.crypto.is_none() {
+            if stream.local_keyed && !terms.is_keyed() {
                 return Err(taken_away("Local"));
             }
-            super::answer::check(group)?;
+            super::answer::check(group, terms.transport)?;
             check_rtcp_port(terms, stream.given.as_ref())?;
-            stream.local_keyed |= terms.crypto.is_some();
+            if let Some(connection) = &terms.connection {
+                connection.take_local(stream, spec)?;
+            }
+            stream.local_keyed |= terms.is_keyed();
             stream.local_off = terms.is_off();
             stream.local_mux = terms.mux;
             spec.transport = terms.transport;
@@ -317,6 +369,9 @@ fn take_remote(stream: &mut Stream, spec: &mut StreamSpec, remote: Pick<'_>) -> 
             stream.remote_mux = false;
             stream.remote_bandwidths = Bandwidths::default();
             spec.remote = None;
+            if let Some(connection) = &mut stream.connection {
+                connection.forget_remote(spec);
+            }
             Ok(())
         }
         Pick::Given(Alternative { group, terms, .. }) => {
@@ -325,13 +380,13 @@ fn take_remote(stream: &mut Stream, spec: &mut StreamSpec, remote: Pick<'_>) -> 
                     format!("Local is {}, Remote is {}", spec.transport.as_str(), terms.transport.as_str());
                 return Err(ErrorDescriptor::with_text(ErrorCode::CONFLICTING_VALUES, text));
             }
-            if stream.remote_keyed && terms.crypto.is_none() {
+            if stream.remote_keyed && !terms.is_keyed() {
                 return Err(taken_away("Remote"));
             }
-            if let Some(line) = media::unfilled(group, false) {
+            if let Some(line) = media::unfilled(group, None) {
                 return Err(unsupported(format!("{line} in Remote")));
             }
-            spec.remote = addresses(group, terms)?;
+            let before = std::mem::replace(&mut spec.remote, addresses(group, terms)?);
             if let (Some(remote), Some(family)) = (spec.remote, spec.family)
                 && Family::of(remote.rtp.ip()) != family
             {
@@ -341,7 +396,11 @@ fn take_remote(stream: &mut Stream, spec: &mut StreamSpec, remote: Pick<'_>) -> 
             if spec.family.is_none() {
                 spec.family = spec.remote.map(|remote| Family::of(remote.rtp.ip()));
             }
-            stream.remote_keyed |= terms.crypto.is_some();
+            if let Some(connection) = &terms.connection {
+                let moved = before != spec.remote;
+                connection.take_remote(stream, spec, moved)?;
+            }
+            stream.remote_keyed |= terms.is_keyed();
             stream.remote_off = terms.is_off();
             stream.remote_mux = terms.mux;
             stream.remote_bandwidths = terms.bandwidths;

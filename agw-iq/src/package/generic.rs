@@ -3,9 +3,11 @@
 use crate::ast::{EventSpec, Name, Parm, PkgdName, Value};
 use agw_core::model::StreamId;
 
-/// The groups of failures that this gateway reports.
+/// The groups of causes that this gateway reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GeneralCause {
+    /// `NR`: ended in order.
+    NormalRelease,
     /// `FT`: may work again.
     FailureTemporary,
     /// `FP`: will not work again.
@@ -15,6 +17,7 @@ pub enum GeneralCause {
 impl GeneralCause {
     const fn as_str(self) -> &'static str {
         match self {
+            GeneralCause::NormalRelease => "NR",
             GeneralCause::FailureTemporary => "FT",
             GeneralCause::FailurePermanent => "FP",
         }

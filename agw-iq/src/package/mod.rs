@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod availability;
+pub mod bearer;
 pub mod congestion;
 pub mod diffserv;
 pub mod gate;
@@ -417,7 +418,7 @@ mod tests {
     fn what_is_known_but_not_done_is_refused_by_its_kind() {
         assert_eq!(code(property(&PkgdName::new("nt", "jit"))), 445);
         assert_eq!(code(event(&PkgdName::new("nt", "netfail"))), 512);
-        assert_eq!(code(signal(&PkgdName::new("tcpbcc", "EstBNC"))), 513);
+        assert_eq!(code(signal(&PkgdName::new("sctpbcc", "EstBNC"))), 513);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `nt/*`, `rtp/*` and `gm/dp` (H.248.1 E.11, E.12; H.248.43): what a termination has carried.
+//! `nt/*`, `rtp/*`, `gm/dp` and `msrpstat/*` (H.248.1 E.11, E.12; H.248.43, H.248.69): what a termination has carried.
 //!
 //! Version 2 keeps statistics per termination and not per stream, so the streams of a termination are added up.
 
@@ -18,6 +18,14 @@ pub const NAMES: [(&str, &str); 9] = [
     ("gm", "dp"),
 ];
 
+/// Those of MSRP, reported after the others where there is some.
+const MSRP_NAMES: [(&str, &str); 2] = [("msrpstat", "ms"), ("msrpstat", "mr")];
+
+/// Every statistic that can be asked for.
+pub fn all_names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    NAMES.into_iter().chain(MSRP_NAMES)
+}
+
 /// The streams of one termination added up: the longest duration, jitter and delay, the sum of counts, the loss over all packets expected.
 pub fn total(streams: &[StreamStatistics]) -> StreamStatistics {
     let mut sum = StreamStatistics::default();
@@ -32,6 +40,8 @@ pub fn total(streams: &[StreamStatistics]) -> StreamStatistics {
         sum.jitter_ms = sum.jitter_ms.max(stream.jitter_ms);
         sum.delay_ms = sum.delay_ms.max(stream.delay_ms);
         sum.discarded += stream.discarded;
+        let messages = sum.messages.iter_mut().zip(stream.messages);
+        messages.for_each(|(sum, messages)| *sum += messages);
         let share = (stream.loss_percent / 100.0).clamp(0.0, 0.999_999);
         let came = stream.packets_received as f64;
         expected += came / (1.0 - share);
@@ -41,9 +51,10 @@ pub fn total(streams: &[StreamStatistics]) -> StreamStatistics {
     sum
 }
 
-/// The Statistics descriptor.
-pub fn descriptor(statistics: &StreamStatistics) -> StatisticsDescriptor {
-    NAMES.iter().filter_map(|(package, item)| one(statistics, package, item)).collect()
+/// The Statistics descriptor, with those of MSRP or without.
+pub fn descriptor(statistics: &StreamStatistics, msrp: bool) -> StatisticsDescriptor {
+    let messages: &[_] = if msrp { &MSRP_NAMES } else { &[] };
+    NAMES.iter().chain(messages).filter_map(|(package, item)| one(statistics, package, item)).collect()
 }
 
 /// One statistic by name; `None` for a name that is not ours.
@@ -58,6 +69,8 @@ pub fn one(statistics: &StreamStatistics, package: &str, item: &str) -> Option<S
         ("rtp", "jit") => decimal(statistics.jitter_ms),
         ("rtp", "delay") => decimal(statistics.delay_ms),
         ("gm", "dp") => statistics.discarded.into(),
+        ("msrpstat", "ms") => statistics.messages[0].into(),
+        ("msrpstat", "mr") => statistics.messages[1].into(),
         _ => return None,
     };
     Some(Statistic { name: PkgdName::new(package, item), value: vec![value] })
@@ -106,7 +119,7 @@ mod tests {
 
     #[test]
     fn every_name_is_in_the_registry() {
-        for (package, item) in NAMES {
+        for (package, item) in all_names() {
             assert!(crate::package::statistic(&PkgdName::new(package, item)).is_ok(), "{package}/{item}");
             assert!(one(&StreamStatistics::default(), package, item).is_some());
         }

@@ -419,7 +419,7 @@ fn capabilities_come_from_the_registry() {
         assert!(reply.contains(event), "{event}: {reply}");
     }
     assert!(!reply.contains("nt/netfail"), "what is not detected is not promised: {reply}");
-    assert!(reply.contains("SG{ipnapt/latch{napt={OFF,LATCH,RELATCH}}}"), "{reply}");
+    assert!(reply.contains("SG{ipnapt/latch{napt={OFF,LATCH,RELATCH}},"), "{reply}");
     assert!(reply.contains("SA{nt/dur,nt/os,"), "{reply}");
     let (context, access, _) = lab.call();
     let reply = lab.ask(&format!("C={context}{{AC={access}{{AT{{E}}}}}}"));

@@ -107,8 +107,8 @@ a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:NzB4d1BINUAvLEw6UzF3WSJ+PSdFcGdUJShpX1
 #[test]
 fn what_belongs_to_later_work_is_refused_by_name_and_leaves_nothing() {
     let mut lab = Lab::new();
-    let msrp = add("v=0\nc=IN IP4 $\nm=message $ TCP/TLS/MSRP *\na=setup:passive\na=fingerprint:SHA-256 $");
-    assert_eq!(lab.error(&msrp), (501, "transport TCP/TLS/MSRP is not implemented".to_owned()));
+    let rtp = add("v=0\nc=IN IP4 $\nm=audio $ TCP/RTP/AVP 0\na=setup:passive");
+    assert_eq!(lab.error(&rtp), (501, "transport TCP/RTP/AVP is not implemented".to_owned()));
     let webrtc = add(
         "v=0\nc=IN IP4 $\nm=audio $ UDP/TLS/RTP/SAVPF 111\na=rtcp-mux\na=fingerprint:SHA-256 $\na=ice-ufrag:$\na=ice-pwd:$",
     );

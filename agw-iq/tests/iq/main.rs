@@ -6,6 +6,7 @@ mod association;
 mod audits;
 mod calls;
 mod codes;
+mod connections;
 mod errors;
 mod examples;
 mod lab;

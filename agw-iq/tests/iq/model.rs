@@ -30,6 +30,31 @@ pub struct Model {
     next_port: u16,
     ticket: u64,
     pub created: u64,
+    /// Messages of MSRP that every stream has carried.
+    pub messages: [u64; 2],
+}
+
+trait Described {
+    /// With what a connection has of its own, where it was asked for.
+    fn described(self, spec: &StreamSpec) -> Self;
+}
+
+/// The certificate of every stream whose port it is.
+pub fn certificate(local: &LocalStream) -> Vec<u8> {
+    format!("the certificate of {}", local.rtp).into_bytes()
+}
+
+impl Described for LocalStream {
+    fn described(mut self, spec: &StreamSpec) -> Self {
+        let certificate = certificate(&self);
+        let own = spec.tls.iter().flat_map(|tls| &tls.own);
+        self.fingerprints = own.map(|hash| Fingerprint::of(*hash, &certificate)).collect();
+        let has_tls = matches!(spec.transport, Transport::Tcp { tls: true, .. });
+        let scheme = if has_tls { "msrps" } else { "msrp" };
+        let path = || format!("{scheme}://{}/s{};tcp", self.rtp, self.rtp.port()).into();
+        self.msrp_path = spec.tcp.as_ref().is_some_and(|tcp| tcp.msrp.own).then(path);
+        self
+    }
 }
 
 impl Model {
@@ -76,7 +101,7 @@ impl Model {
                     delay_ms: 40.0,
                     discarded: 2,
                     policed: 0,
-                    messages: [0; 2],
+                    messages: self.messages,
                     idle_ms: [Some(20), Some(20)],
                 },
             });
@@ -105,7 +130,8 @@ impl Model {
             RtcpPorts::Mux => Some(rtp),
             RtcpPorts::None => None,
         };
-        Ok(LocalStream { stream, realm, rtp, rtcp, fingerprints: Vec::new(), msrp_path: None })
+        Ok(LocalStream { stream, realm, rtp, rtcp, fingerprints: Vec::new(), msrp_path: None }
+            .described(spec))
     }
 
     fn add(&mut self, context: ContextId, streams: Vec<(StreamId, StreamSpec)>) -> Result<Reply, Refusal> {
@@ -156,6 +182,14 @@ impl Model {
                             _ => {}
                         }
                     }
+                    let old_psk = old.spec.tls.as_ref().and_then(|tls| tls.psk.clone());
+                    if let (Some(tls), Some(old_psk)) = (&mut spec.tls, old_psk) {
+                        if tls.psk.as_ref().is_some_and(|psk| *psk != old_psk) {
+                            return Err(Refusal::FixedAtSetup(stream, "the pre-shared key"));
+                        }
+                        tls.psk = Some(old_psk);
+                    }
+                    old.local = old.local.clone().described(&spec);
                     old.spec = spec;
                 }
             }

@@ -1,25 +1,27 @@
-//! How a bearer comes up, is protected and joined: SRTP keys, TCP, TLS and SCTP connections, and the links between streams.
+//! How a bearer comes up, is protected and joined: SRTP keys, TCP, TLS and SCTP connections, the links between streams, and MSRP.
 
 use super::*;
 
-/// `EstBNC` of the packages that follow the Generic Bearer pattern; obeyed by the work that brings TCP, TLS and SCTP.
+/// `EstBNC` of the packages that follow the Generic Bearer pattern.
 const ESTABLISH: Signal = Signal {
     name: "EstBNC",
     id: Some(0x0001),
     kind: SignalType::Brief,
     parameters: &[],
-    support: Support::Absent,
+    support: Support::Done,
     mark: Mark::Provisional,
 };
 
-/// `BNCChange` of the same packages.
+/// `BNCChange` of the same packages. The pattern has no release and no failure: their numbers come after its own, modified, cut through
+/// and modification failure, which do not occur here. `Failurecause` is named after that of `g/cause`.
 const BEARER_CHANGE: Event = Event {
-    observed: &[parameter(
-        "Type",
-        0x0001,
-        Kind::Enumeration(&[("Est", 1), ("Mod", 2), ("Cut", 3), ("MFail", 4)]),
-    )],
-    support: Support::Absent,
+    observed: &[
+        Parameter {
+            required: true,
+            ..parameter("Type", 0x0001, Kind::Enumeration(&[("Est", 1), ("Rel", 5), ("Fail", 6)]))
+        },
+        parameter("Failurecause", 0x0002, Kind::Text(255)),
+    ],
     mark: Mark::Provisional,
     ..event("BNCChange", 0x0001)
 };
@@ -49,23 +51,56 @@ pub const SRTP: Package = Package {
     ..PACKAGE
 };
 
-/// H.248.89.
-pub const TCPBCC: Package =
-    Package { signals: &[ESTABLISH], events: &[BEARER_CHANGE], ..known("tcpbcc", 0x0115, 1) };
+/// H.248.89. `framing` is ours: messages of BFCP are checked.
+pub const TCPBCC: Package = Package {
+    name: "tcpbcc",
+    id: 0x0115,
+    properties: &[local("framing", 0x0001, Kind::Boolean).default("OFF").provisional()],
+    signals: &[ESTABLISH],
+    events: &[BEARER_CHANGE],
+    ..PACKAGE
+};
 
 /// H.248.90, used for DTLS too (H.248.93).
 pub const TLSBSC: Package =
-    Package { signals: &[ESTABLISH], events: &[BEARER_CHANGE], ..known("tlsbsc", 0x0117, 1) };
+    Package { name: "tlsbsc", id: 0x0117, signals: &[ESTABLISH], events: &[BEARER_CHANGE], ..PACKAGE };
 
-/// H.248.97.
-pub const SCTPBCC: Package =
-    Package { signals: &[ESTABLISH], events: &[BEARER_CHANGE], ..known("sctpbcc", 0x0121, 1) };
+/// H.248.97. Obeyed by the work that brings SCTP.
+pub const SCTPBCC: Package = Package {
+    signals: &[Signal { support: Support::Absent, ..ESTABLISH }],
+    events: &[Event { support: Support::Absent, ..BEARER_CHANGE }],
+    ..known("sctpbcc", 0x0121, 1)
+};
 
-/// H.248.92.
+/// H.248.92. What of this termination lets the other side of the context connect: TCP that is up, or TLS that is.
 pub const SEPLINK: Package = Package {
+    name: "seplink",
+    id: 0x011b,
+    properties: &[local("trigger", 0x0001, Kind::Enumeration(&[("none", 0), ("tcp", 1), ("tls", 2)]))
+        .default("none")
+        .provisional()],
+    ..PACKAGE
+};
+
+/// H.248.69. The package is registered; its items are ours, after those of `rtp`: messages of MSRP sent and received.
+pub const MSRPSTAT: Package = Package {
+    name: "msrpstat",
+    id: 0x00ea,
+    statistics: &[
+        Statistic { mark: Mark::Provisional, ..statistic("ms", 0x0001) },
+        Statistic { mark: Mark::Provisional, ..statistic("mr", 0x0002) },
+    ],
+    ..PACKAGE
+};
+
+/// H.248.69. The package is registered; its item is ours: what the connection of MSRP is in.
+pub const MSRPCS: Package = Package {
+    name: "msrpcs",
+    id: 0x00eb,
     properties: &[Property {
-        support: Support::Absent,
-        ..local("trigger", 0x0001, Kind::Enumeration(&[("tcp", 1), ("tls", 2)])).provisional()
+        writable: false,
+        ..local("status", 0x0001, Kind::Enumeration(&[("Idle", 1), ("Up", 2), ("Secured", 3), ("Ended", 4)]))
+            .provisional()
     }],
-    ..known("seplink", 0x011b, 1)
+    ..PACKAGE
 };
