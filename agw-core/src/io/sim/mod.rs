@@ -1,9 +1,16 @@
 //! A pretend network with its own clock, reproducible by its seed: hours of calls, loss, duplication, reordering and delay in
 //! milliseconds. Its gateway side is a backend like any other ([`SimPorts`], [`SimIo`]); its far side is [`Endpoint`]s, which tests
-//! use as phones, cores and strangers. Nothing moves but by [`SimNet::advance`].
+//! use as phones, cores and strangers; connections have [`StreamHost`]s and [`StreamPeer`]s there. Nothing moves but by [`SimNet::advance`].
 //!
 //! A datagram sent to an address where nobody listens vanishes, as on a real network. Receive queues are finite
 //! ([`QUEUE_DATAGRAMS`]), so that overflows can be tried.
+
+mod peers;
+mod stream_io;
+mod streams;
+
+pub use peers::{StreamHost, StreamPeer};
+pub use streams::{BACKLOG, WINDOW_BYTES};
 
 use super::{
     BATCH_SLOTS, Batch, MAX_DATAGRAM_BYTES, Now, PacketIo, PortHandle, PortOpener, PortOptions, SendOutcome,
@@ -15,6 +22,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use streams::Streams;
 
 /// How many datagrams wait on a port before more are lost.
 pub const QUEUE_DATAGRAMS: usize = 512;
@@ -113,6 +121,7 @@ struct Net {
     send_room: Option<usize>,
     closed_losses: BTreeMap<u16, u64>,
     wakes: u64,
+    streams: Streams,
 }
 
 impl Net {
@@ -177,6 +186,7 @@ impl SimNet {
             send_room: None,
             closed_losses: BTreeMap::new(),
             wakes: 0,
+            streams: Streams::default(),
         })))
     }
 
@@ -195,6 +205,7 @@ impl SimNet {
         let mut net = self.net();
         net.now_us += u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         net.deliver();
+        net.deliver_segments();
     }
 
     /// The time.
@@ -208,7 +219,38 @@ impl SimNet {
         Endpoint { net: self.clone(), address }
     }
 
-    /// The gateway's sends to this address fail from now on.
+    /// A host that speaks TCP at this address. It refuses connections until it [listens](StreamHost::listen).
+    pub fn stream_host(&self, address: SocketAddr) -> StreamHost {
+        self.net().streams.host(address);
+        StreamHost::new(self.clone(), address)
+    }
+
+    /// So many bytes of one direction of a connection wait to be read before no more can be written.
+    pub fn set_window(&self, bytes: usize) {
+        self.net().streams.set_window(bytes);
+    }
+
+    /// The gateway has descriptors for so many more connections; `None`: any number.
+    pub fn set_connection_room(&self, connections: Option<usize>) {
+        self.net().streams.set_room(connections);
+    }
+
+    /// How many TCP ports are open.
+    pub fn open_stream_ports(&self) -> usize {
+        self.net().streams.open_ports()
+    }
+
+    /// How many connections the gateway has, with those that wait to be accepted.
+    pub fn gateway_connections(&self) -> usize {
+        self.net().streams.gateway_connections()
+    }
+
+    /// The options of an open TCP port.
+    pub fn stream_port_options(&self, port: PortHandle) -> Option<PortOptions> {
+        self.net().streams.port_options(port)
+    }
+
+    /// The gateway's sends to this address fail from now on, and so do connections.
     pub fn make_unreachable(&self, address: SocketAddr) {
         self.net().unreachable.insert(address);
     }
