@@ -1,0 +1,15 @@
+//! DTLS-SRTP as a byte machine (RFC 5763, 5764): datagrams go in, datagrams and SRTP keys come out. Nothing here does I/O, starts a thread
+//! or owns a clock: the time is an argument, in microseconds of the caller's own. What the DTLS library is called is known in one file per
+//! library; a [`Session`] sees only the five verbs of [`DtlsEngine`] and adds what the library leaves to us: that a peer is who its
+//! signalled fingerprint says (DTLS-1, DTLS-3), and that keys leave only after that.
+
+mod dimpl;
+mod engine;
+mod keys;
+mod session;
+mod settings;
+
+pub use engine::{DtlsEngine, MAX_OUTPUT_BYTES, Output, Role, Version};
+pub use keys::{EXPORTER_LABEL, SrtpKeys, SrtpProfile};
+pub use session::{Session, Step};
+pub use settings::{MAX_MTU_BYTES, MIN_MTU_BYTES, Profile, Settings, SettingsError};

@@ -1,0 +1,7 @@
+//! Two sessions, or a session and an attacker, on a pretend wire with a clock of its own: what is lost, late, doubled or forged comes from a seed.
+
+mod attacks;
+mod fingerprints;
+mod lossy;
+mod memory;
+mod wire;
