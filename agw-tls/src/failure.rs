@@ -17,6 +17,8 @@ pub enum TlsFailure {
     UnsupportedKey,
     /// The peer's certificate is no certificate.
     MalformedCertificate,
+    /// The peer's certificates are longer than we keep.
+    CertificatesTooLong,
     /// The peer did not prove that it has the certificate's key.
     NoProof,
     /// No version of TLS that both sides allow.
@@ -33,6 +35,8 @@ pub enum TlsFailure {
     Truncated,
     /// The identity of the pre-shared key is not the one that was given.
     UnknownPskIdentity,
+    /// A pre-shared key was given, and the gateway is built without TLS for those.
+    PskUnsupported,
     /// The peer asked for a renegotiation.
     Renegotiation,
     /// Our own fault.
@@ -48,6 +52,7 @@ impl fmt::Display for TlsFailure {
             Self::NoCertificate => "the peer showed no certificate",
             Self::UnsupportedKey => "the peer's certificate has a key of a type that cannot be checked",
             Self::MalformedCertificate => "the peer's certificate cannot be read",
+            Self::CertificatesTooLong => "the peer's certificates are longer than the gateway reads",
             Self::NoProof => "the peer did not prove that it has the certificate's key",
             Self::NoCommonVersion => "no version of TLS in common",
             Self::NoCommonSuite => "no cipher suite, group or signature scheme in common",
@@ -56,6 +61,7 @@ impl fmt::Display for TlsFailure {
             Self::TimedOut => "the handshake took too long",
             Self::Truncated => "the connection ended before the session did",
             Self::UnknownPskIdentity => "the identity of the pre-shared key is unknown",
+            Self::PskUnsupported => "the gateway is built without TLS with pre-shared keys",
             Self::Renegotiation => "the peer asked for a renegotiation",
             Self::Internal => "a fault of the gateway",
         })
