@@ -18,7 +18,7 @@ pub enum StreamEvent {
     Knock(PortHandle),
     /// There may be something to read, or the end, or an error.
     Readable(ConnectionHandle),
-    /// There may be room to write; for a connection under way: it is up, or has failed ([`StreamIo::established`]).
+    /// There may be room to write again, after a write found too little; for a connection under way: it is up, or has failed ([`StreamIo::established`]).
     Writable(ConnectionHandle),
 }
 
@@ -40,10 +40,10 @@ pub trait StreamIo {
     /// What the system says.
     fn stop_listening(&mut self, port: PortHandle) -> io::Result<()>;
 
-    /// The next who waits, and where from.
+    /// The next who waits, and where from. A knock is told for many: whoever does not accept until `WouldBlock` comes back by itself.
     ///
     /// # Errors
-    /// `WouldBlock` when nobody does.
+    /// `WouldBlock` when nobody does; out of descriptors: who waits goes on waiting, and no new knock tells of it.
     fn accept(&mut self, port: PortHandle) -> io::Result<(ConnectionHandle, SocketAddr)>;
 
     /// Begins to connect from a port.
@@ -73,7 +73,8 @@ pub trait StreamIo {
     /// We send no more (FIN, after all that was written).
     fn finish(&mut self, connection: ConnectionHandle);
 
-    /// Lets go of a connection: what was written still goes out, unless `reset` (RST).
+    /// Lets go of a connection: what was written still goes out, unless `reset` (RST). A peer that goes on sending may be reset before it has
+    /// read all; to be sure, [finish](StreamIo::finish) and read to the end first.
     fn release(&mut self, connection: ConnectionHandle, reset: bool);
 }
 
@@ -92,6 +93,6 @@ pub trait StreamOpener {
         options: PortOptions,
     ) -> io::Result<PortHandle>;
 
-    /// Closes a port whose flow is gone. Its connections have been released by the worker before.
+    /// Closes a port whose flow is gone. Its connections have been released by the worker before, and it listens no more.
     fn close_stream(&mut self, worker: usize, port: PortHandle);
 }

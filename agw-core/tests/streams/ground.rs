@@ -2,12 +2,15 @@
 //! speak TCP.
 
 use agw_core::command::order::PortKey;
+use agw_core::io::epoll::{self, EpollIo, EpollPorts, EpollSetup};
 use agw_core::io::sim::{SimIo, SimNet, SimPorts, StreamHost, StreamPeer};
 use agw_core::io::stream::{StreamIo, StreamOpener};
+use agw_core::io::sys;
 use agw_core::io::{PacketIo, PortHandle, PortOptions};
 use agw_core::model::Family;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use socket2::{Domain, SockRef, Socket, Type};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// A far host.
@@ -145,5 +148,137 @@ impl Peer for StreamPeer {
 
     fn reset(self) {
         Self::reset(self);
+    }
+}
+
+// --- real ----------------------------------------------------------------------------------------------------------------------
+
+pub(crate) struct Epoll {
+    ports: EpollPorts,
+    pub(crate) io: EpollIo,
+    used: u16,
+}
+
+impl Ground for Epoll {
+    type Io = EpollIo;
+    type Ports = EpollPorts;
+    type Host = RealHost;
+
+    fn new() -> Self {
+        let setup =
+            EpollSetup { workers: 1, addresses: 4, descriptors: 8192, companions: true, tick_us: 100 };
+        // A thousand connections have two thousand ends.
+        sys::raise_descriptor_limit(8192).unwrap();
+        let (ports, mut ios) = epoll::open(&setup).unwrap();
+        Self { ports, io: ios.pop().unwrap(), used: 0 }
+    }
+
+    fn io(&mut self) -> &mut EpollIo {
+        &mut self.io
+    }
+
+    fn ports(&mut self) -> &mut EpollPorts {
+        &mut self.ports
+    }
+
+    fn host(&mut self, family: Family) -> RealHost {
+        self.used += 1;
+        let ip = match family {
+            Family::V4 => IpAddr::from([127, 0, 1 + (self.used / 250) as u8, 1 + (self.used % 250) as u8]),
+            Family::V6 => IpAddr::from(Ipv6Addr::LOCALHOST),
+        };
+        RealHost::bound(SocketAddr::new(ip, 0))
+    }
+
+    fn local(&mut self, family: Family) -> SocketAddr {
+        let ip = match family {
+            Family::V4 => IpAddr::from(Ipv4Addr::LOCALHOST),
+            Family::V6 => IpAddr::from(Ipv6Addr::LOCALHOST),
+        };
+        // Free a moment ago; nobody else takes ports of the ephemeral range so soon.
+        RealHost::bound(SocketAddr::new(ip, 0)).address()
+    }
+
+    fn pass(&mut self) {}
+}
+
+/// A bound socket; it listens or connects, never both.
+pub(crate) struct RealHost {
+    socket: Option<Socket>,
+    address: SocketAddr,
+}
+
+impl RealHost {
+    fn bound(address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket.bind(&address.into()).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        Self { socket: Some(socket), address }
+    }
+}
+
+impl Host for RealHost {
+    type Peer = TcpStream;
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn listen(&mut self) {
+        self.socket.as_ref().unwrap().listen(1024).unwrap();
+    }
+
+    fn accept(&mut self) -> Option<TcpStream> {
+        let (peer, _) = self.socket.as_ref()?.accept().ok()?;
+        peer.set_nonblocking(true).unwrap();
+        Some(peer.into())
+    }
+
+    fn connect(&mut self, to: SocketAddr) -> TcpStream {
+        let socket = self.socket.take().unwrap();
+        // What it comes to, `established` says.
+        let _ = socket.connect(&to.into());
+        socket.into()
+    }
+}
+
+impl Peer for TcpStream {
+    fn remote(&self) -> SocketAddr {
+        self.peer_addr().unwrap()
+    }
+
+    fn established(&self) -> io::Result<()> {
+        if let Some(error) = self.take_error()? {
+            return Err(error);
+        }
+        match self.peer_addr() {
+            Err(e) if e.kind() == io::ErrorKind::NotConnected => {
+                // On loopback a refusal is known at once, and may have been told to `connect`.
+                match (&mut &*self).read(&mut []) {
+                    Err(e) if e.kind() == io::ErrorKind::NotConnected => {
+                        Err(io::ErrorKind::ConnectionRefused.into())
+                    }
+                    _ => Err(io::ErrorKind::WouldBlock.into()),
+                }
+            }
+            other => other.map(|_| ()),
+        }
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&mut &*self).write(bytes)
+    }
+
+    fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
+        (&mut &*self).read(into)
+    }
+
+    fn finish(&self) {
+        self.shutdown(Shutdown::Write).unwrap();
+    }
+
+    fn reset(self) {
+        SockRef::from(&self).set_linger(Some(Duration::ZERO)).unwrap();
     }
 }

@@ -5,19 +5,25 @@ mod ending;
 mod ground;
 mod rig;
 
+use agw_core::command::order::PortKey;
 use agw_core::io::sim::Link;
-use agw_core::io::stream::{StreamEvent, StreamIo};
+use agw_core::io::stream::{StreamEvent, StreamIo, StreamOpener};
+use agw_core::io::{Batch, PacketIo, PortOptions, sys};
 use agw_core::model::Family;
-use ground::{Ground, Host, Sim};
-use rig::Rig;
+use ground::{Epoll, Ground, Host, Sim};
+use rig::{Port, Rig};
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 macro_rules! on_every_ground {
     ($($module:ident :: { $($case:ident),* $(,)? }),* $(,)?) => {
         mod on_the_pretend_network {
             use super::*;
             $($(#[test] fn $case() { crate::$module::$case(&mut Rig::<Sim>::new()); })*)*
+        }
+        mod on_epoll {
+            use super::*;
+            $($(#[test] fn $case() { crate::$module::$case(&mut Rig::<Epoll>::new()); })*)*
         }
     };
 }
@@ -87,6 +93,71 @@ fn where_there_is_no_way_a_connection_fails_as_unreachable() {
     rig.ground.net.make_unreachable(nowhere);
     let connection = rig.io().connect(port.handle, nowhere).unwrap();
     assert_eq!(rig.outcome(connection).unwrap_err().kind(), io::ErrorKind::HostUnreachable);
+}
+
+#[test]
+fn news_of_connections_end_the_wait_of_a_worker() {
+    let mut rig = Rig::<Epoll>::new();
+    let port = rig.listening(Family::V4);
+    let (connection, peer) = rig.joined(port, Family::V4);
+    let mut late = rig.ground.host(Family::V4);
+    let mut batch = Batch::new();
+    // Nothing is left over from before.
+    while rig.io().poll_stream().is_some() {}
+    rig.io().reap(&mut batch, Duration::ZERO).unwrap();
+    assert_eq!(rig.io().poll_stream(), None);
+    for (wanted, cause) in [
+        (StreamEvent::Readable(connection), Box::new(move || drop(peer)) as Box<dyn FnOnce() + Send>),
+        (StreamEvent::Knock(port.handle), Box::new(move || drop(late.connect(port.local)))),
+    ] {
+        let began = Instant::now();
+        let later = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            cause();
+        });
+        let mut told = None;
+        while told.is_none() && began.elapsed() < Duration::from_secs(20) {
+            rig.io().reap(&mut batch, Duration::from_secs(60)).unwrap();
+            told = rig.io().poll_stream();
+        }
+        assert_eq!(told, Some(wanted));
+        assert!(began.elapsed() < Duration::from_secs(20));
+        later.join().unwrap();
+    }
+    while rig.io().poll_stream().is_some() {}
+    // Though one waits to be accepted, and another to be read.
+    let began = Instant::now();
+    rig.io().reap(&mut batch, Duration::from_millis(200)).unwrap();
+    assert!(began.elapsed() >= Duration::from_millis(200), "a worker without news rests");
+}
+
+#[test]
+fn connections_have_the_code_point_of_their_port() {
+    let mut rig = Rig::<Epoll>::new();
+    for family in [Family::V4, Family::V6] {
+        let local = rig.ground.local(family);
+        let key = PortKey { address: 0, port: local.port() };
+        let handle = rig.ground.ports().open_stream(0, key, local, PortOptions { dscp: 46 }).unwrap();
+        rig.io().listen(handle).unwrap();
+        let (_, _peer) = rig.joined(Port { handle, local }, family);
+        let mut host = rig.ground.host(family);
+        host.listen();
+        let connection = rig.io().connect(handle, host.address()).unwrap();
+        rig.outcome(connection).unwrap();
+        // Of our sockets those that are bound here: the port's, the accepted one and the one that connects.
+        let marks: Vec<u32> = (0..1024)
+            .filter_map(|fd| {
+                sys::with_port(fd, |socket| {
+                    let bound = socket.local_addr()?.as_socket() == Some(local);
+                    let mark = if local.is_ipv4() { socket.tos_v4()? } else { socket.tclass_v6()? };
+                    Ok(bound.then_some(mark))
+                })
+                .ok()
+                .flatten()
+            })
+            .collect();
+        assert_eq!(marks, [46 << 2; 3]);
+    }
 }
 
 #[test]

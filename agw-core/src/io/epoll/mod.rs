@@ -1,4 +1,5 @@
-//! The backend that works everywhere: one UDP socket per port, one epoll instance per worker.
+//! The backend that works everywhere: one UDP socket per port, one epoll instance per worker. Connections have an instance of their own
+//! inside that one ([`streams`]).
 //!
 //! A gateway has thousands of ports and seldom more than one packet waiting on each, so what is saved must be saved across
 //! ports: while traffic flows a worker is not woken by packets but rests until its next tick, then takes what has come on all
@@ -11,6 +12,8 @@
 mod paths;
 mod ports;
 mod stamps;
+mod stream_ports;
+mod streams;
 mod worker;
 
 pub use ports::EpollPorts;
@@ -22,13 +25,15 @@ use crate::command::order::PortKey;
 use std::io;
 use std::os::fd::{AsFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
 use std::time::Duration;
 
 /// What the waker is registered as; no port has this token, since no address has index 65535.
 const WAKER_TOKEN: u64 = u64::MAX;
 /// What stands in the place of an event that concerns nobody any more.
 const NOBODY_TOKEN: u64 = u64::MAX - 1;
+/// What the instance of the connections is registered as.
+const STREAMS_TOKEN: u64 = u64::MAX - 2;
 /// In a token: the socket tells code points, so that it is read with the call that can say them. Descriptors are far below this bit.
 const READS_DSCP: u64 = 1 << 31;
 /// Descriptor numbers fit into a handle beside the count of its uses.
@@ -58,6 +63,8 @@ struct Shared {
     reported: Box<[AtomicU32]>,
     /// By local address: losses of ports that were closed before anybody reported them.
     closed_losses: Box<[AtomicU64]>,
+    /// How many connections the workers have.
+    connections: AtomicUsize,
 }
 
 /// Where one worker waits.
@@ -84,13 +91,14 @@ pub fn open(setup: &EpollSetup) -> io::Result<(EpollPorts, Vec<EpollIo>)> {
         workers: (0..setup.workers).map(post).collect::<io::Result<_>>()?,
         reported: (0..descriptors).map(|_| AtomicU32::new(0)).collect(),
         closed_losses: (0..setup.addresses).map(|_| AtomicU64::new(0)).collect(),
+        connections: AtomicUsize::new(0),
     });
     let tick = Duration::from_micros(u64::from(setup.tick_us));
     let (mut desks, mut workers) = (Vec::new(), Vec::new());
     for worker in 0..setup.workers {
         let (desk, paths) = paths::open(if setup.companions { descriptors } else { 0 });
         desks.push(desk);
-        workers.push(EpollIo::new(Arc::clone(&shared), worker, tick, paths));
+        workers.push(EpollIo::new(Arc::clone(&shared), worker, tick, paths)?);
     }
     Ok((EpollPorts::new(shared, desks, setup.companions), workers))
 }
@@ -168,7 +176,7 @@ mod tests {
     fn a_token_brings_key_and_descriptor_back() {
         let key = PortKey { address: 65_534, port: 65_535 };
         assert_eq!(from_token(token(key, 1_048_575)), (key, 1_048_575));
-        assert!(token(key, RawFd::MAX) < NOBODY_TOKEN);
+        assert!(token(key, RawFd::MAX) < STREAMS_TOKEN);
     }
 
     #[test]

@@ -24,13 +24,15 @@ const COMPANION_SHARE: usize = 4;
 /// Opens and closes ports.
 #[derive(Debug)]
 pub struct EpollPorts {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// By descriptor.
-    open: Vec<Place>,
+    pub(super) open: Vec<Place>,
     /// By worker.
     desks: Vec<Desk>,
     ports: usize,
     companions: usize,
+    /// TCP ports.
+    pub(super) streams: usize,
     /// Whether there are to be any.
     companions_allowed: bool,
     stamps: Stamps,
@@ -38,13 +40,15 @@ pub struct EpollPorts {
 
 /// What was known of a descriptor that was a port.
 #[derive(Debug, Default)]
-struct Place {
+pub(super) struct Place {
     use_count: u32,
     port: Option<OpenPort>,
+    /// A TCP port.
+    pub(super) stream: Option<(PortHandle, Socket)>,
 }
 
 #[derive(Debug)]
-struct OpenPort {
+pub(super) struct OpenPort {
     handle: PortHandle,
     /// Who reaps from it; nobody while it changes hands.
     worker: Option<usize>,
@@ -76,7 +80,7 @@ fn tell_traffic_class(socket: &Socket, local: SocketAddr, on: bool) {
     let _ = sys::tell_traffic_class(socket, local.is_ipv6(), on);
 }
 
-fn not_found() -> io::Error {
+pub(super) fn not_found() -> io::Error {
     io::Error::from(io::ErrorKind::NotFound)
 }
 
@@ -88,6 +92,7 @@ impl EpollPorts {
             desks,
             ports: 0,
             companions: 0,
+            streams: 0,
             companions_allowed,
             stamps: Stamps::default(),
         }
@@ -107,13 +112,27 @@ impl EpollPorts {
     }
 
     fn has_room_for_companion(&self) -> bool {
-        let free = self.shared.reported.len().saturating_sub(self.ports + self.companions);
+        let used =
+            self.ports + self.companions + self.streams + self.shared.connections.load(Ordering::Relaxed);
+        let free = self.shared.reported.len().saturating_sub(used);
         self.companions_allowed && self.companions < free / COMPANION_SHARE
     }
 
     fn port(&mut self, port: PortHandle) -> io::Result<&mut OpenPort> {
         let place = self.open.get_mut(descriptor(port) as usize).and_then(|place| place.port.as_mut());
         place.filter(|open| open.handle == port).ok_or_else(not_found)
+    }
+
+    /// The place of a descriptor that becomes a port, and what that is called.
+    pub(super) fn place(&mut self, fd: RawFd) -> (&mut Place, PortHandle) {
+        let place = fd as usize;
+        if self.open.len() <= place {
+            self.open.resize_with(place + 1, Place::default);
+        }
+        let place = &mut self.open[place];
+        place.use_count = place.use_count.wrapping_add(1);
+        let handle = handle(fd, place.use_count);
+        (place, handle)
     }
 
     /// A socket as every port has it, not yet bound.
@@ -219,14 +238,7 @@ impl PortOpener for EpollPorts {
         socket.bind(&local.into())?;
         let fd = socket.as_raw_fd();
         post.epoll.add(socket.as_fd(), token(key, fd), false)?;
-        let place = fd as usize;
-        if self.open.len() <= place {
-            self.open.resize_with(place + 1, Place::default);
-        }
-        let place = &mut self.open[place];
-        place.use_count = place.use_count.wrapping_add(1);
-        let handle = handle(fd, place.use_count);
-        self.ports += 1;
+        let (place, handle) = self.place(fd);
         place.port = Some(OpenPort {
             handle,
             worker: Some(worker),
@@ -237,6 +249,7 @@ impl PortOpener for EpollPorts {
             options,
             reads_dscp: false,
         });
+        self.ports += 1;
         Ok(handle)
     }
 

@@ -1,7 +1,8 @@
 //! The worker's side: rests, takes what has come on all ports, sends.
 
 use super::paths::Paths;
-use super::{NOBODY_TOKEN, READS_DSCP, Shared, WAKER_TOKEN, descriptor, from_token};
+use super::streams::Streams;
+use super::{NOBODY_TOKEN, READS_DSCP, STREAMS_TOKEN, Shared, WAKER_TOKEN, descriptor, from_token};
 use crate::command::order::{PortBinding, PortKey};
 use crate::io::sys::{self, Events, MessageArray};
 use crate::io::{BATCH_SLOTS, Batch, MAX_DATAGRAM_BYTES, Now, PacketIo, SendOutcome, Slot};
@@ -22,7 +23,7 @@ const SAMPLE_EVERY: u32 = 32;
 
 /// One worker's sockets.
 pub struct EpollIo {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     worker: usize,
     tick: Duration,
     events: Events,
@@ -37,11 +38,14 @@ pub struct EpollIo {
     more: bool,
     until_sample: u32,
     paths: Paths,
+    pub(super) streams: Streams,
 }
 
 impl EpollIo {
-    pub(super) fn new(shared: Arc<Shared>, worker: usize, tick: Duration, paths: Paths) -> Self {
-        Self {
+    pub(super) fn new(shared: Arc<Shared>, worker: usize, tick: Duration, paths: Paths) -> io::Result<Self> {
+        let streams = Streams::new()?;
+        shared.workers[worker].epoll.add(streams.as_fd(), STREAMS_TOKEN, true)?;
+        Ok(Self {
             shared,
             worker,
             tick,
@@ -53,12 +57,13 @@ impl EpollIo {
             more: false,
             until_sample: SAMPLE_EVERY,
             paths,
-        }
+            streams,
+        })
     }
 
     /// Rests until the next tick if traffic flows. Says how long epoll may wait.
     fn rest(&mut self, wait: Duration) -> Duration {
-        if self.more || wait.is_zero() {
+        if self.more || wait.is_zero() || self.streams.has_news() {
             return Duration::ZERO;
         }
         if self.tick.is_zero() || self.quiet_ticks >= IDLE_TICKS {
@@ -79,6 +84,10 @@ impl EpollIo {
             self.next_event += 1;
             if token == WAKER_TOKEN {
                 self.shared.workers[self.worker].waking.store(false, Ordering::Release);
+                continue;
+            }
+            if token == STREAMS_TOKEN {
+                self.streams.wake();
                 continue;
             }
             if token == NOBODY_TOKEN {

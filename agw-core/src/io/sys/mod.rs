@@ -1,12 +1,15 @@
 //! The system calls that the standard library and socket2 lack, each behind a safe function: epoll, eventfd, the receive and send
-//! calls with their control messages, a few socket options, clocks, pinning. This is the one file of the crate where `unsafe` is
+//! calls with their control messages, a few socket options, clocks, pinning. This folder is the one place of the crate where `unsafe` is
 //! allowed, so nothing here decides anything: buffers in, numbers and addresses out.
 //!
 //! Ports are named by their descriptor number. A stale number cannot harm memory: the call fails, or reaches another socket of this process,
 //! which the order of closing excludes (a port is closed only after its flow's `Removed`).
 #![allow(unsafe_code)]
 
+mod streams;
+
 pub use super::burst::{ReceiveRing, SendBatch};
+pub use streams::{accept, with_port};
 
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -415,6 +418,17 @@ pub struct Events {
     filled: usize,
 }
 
+/// What an event says of a descriptor. A broken one is ready for everything: whatever is tried tells how it broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ready {
+    /// What it was registered with.
+    pub token: u64,
+    /// There is something to read, or the end.
+    pub readable: bool,
+    /// There is room to write.
+    pub writable: bool,
+}
+
 impl Events {
     /// Room for `capacity` events a call.
     pub fn new(capacity: usize) -> Self {
@@ -434,6 +448,23 @@ impl Events {
     /// The number of the event at `index`.
     pub fn token(&self, index: usize) -> Option<u64> {
         self.all[..self.filled].get(index).map(|event| event.u64)
+    }
+
+    /// The event at `index`, with what the descriptor is ready for.
+    pub fn ready(&self, index: usize) -> Option<Ready> {
+        let event = self.all[..self.filled].get(index)?;
+        let broken = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
+        let any = |flags: libc::c_int| event.events & (flags as u32 | broken) != 0;
+        Some(Ready {
+            token: event.u64,
+            readable: any(libc::EPOLLIN | libc::EPOLLRDHUP),
+            writable: any(libc::EPOLLOUT),
+        })
+    }
+
+    /// How many there is room for.
+    pub fn capacity(&self) -> usize {
+        self.all.len()
     }
 
     /// Puts another number in the place of those that `stale` finds, from the event at `index` on.
@@ -463,6 +494,15 @@ impl Epoll {
     pub fn add(&self, descriptor: BorrowedFd<'_>, token: u64, once_per_change: bool) -> io::Result<()> {
         let edge = if once_per_change { libc::EPOLLET } else { 0 };
         self.control(libc::EPOLL_CTL_ADD, descriptor, libc::EPOLLIN | edge, token)
+    }
+
+    /// Reports `token` whenever `descriptor` becomes readable or writable anew, or breaks.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn add_stream(&self, descriptor: BorrowedFd<'_>, token: u64) -> io::Result<()> {
+        let changes = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET;
+        self.control(libc::EPOLL_CTL_ADD, descriptor, changes, token)
     }
 
     /// Takes room for `descriptor`, but reports it only after [`Epoll::report`].
@@ -520,6 +560,12 @@ impl Epoll {
             Err(e) => return Err(e),
         }
         Ok(())
+    }
+}
+
+impl AsFd for Epoll {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 
@@ -622,6 +668,22 @@ pub fn allow_fragments(socket: &impl AsFd, v6: bool) -> io::Result<()> {
     } else {
         set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)
     }
+}
+
+/// Has the DiffServ code point of what is sent through one socket at another, too.
+///
+/// # Errors
+/// What the system says.
+pub fn copy_dscp(from: &impl AsFd, to: &impl AsFd, v6: bool) -> io::Result<()> {
+    let (level, name) =
+        if v6 { (libc::IPPROTO_IPV6, libc::IPV6_TCLASS) } else { (libc::IPPROTO_IP, libc::IP_TOS) };
+    let mut value: libc::c_int = 0;
+    let mut len = socklen_of::<libc::c_int>();
+    let fd = from.as_fd().as_raw_fd();
+    // SAFETY: at most an int is written to a live local.
+    checked(unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut len) })?;
+    // A new socket sends with 0.
+    if value == 0 { Ok(()) } else { set_option(to, level, name, value) }
 }
 
 /// Sets the DiffServ code point of what is sent.
