@@ -11,8 +11,9 @@ use crate::place;
 
 const TABLE: &str = "docs/conformance.md";
 const STATES: [&str; 4] = ["works", "partly", "provisional", "missing"];
-const MEMBERS: [&str; 9] =
-    ["agw", "agw-core", "agw-dtls", "agw-iq", "agw-srtp", "benches", "interop", "loadtest", "xtask"];
+const MEMBERS: [&str; 10] = [
+    "agw", "agw-core", "agw-dtls", "agw-iq", "agw-srtp", "agw-tls", "benches", "interop", "loadtest", "xtask",
+];
 
 pub(crate) fn run() -> Result<(), String> {
     let root = place::root();

@@ -38,6 +38,8 @@ fn media() -> impl Strategy<Value = Media> {
         "TCP/TLS",
         "UDP/DTLS",
         "TCP/MSRP",
+        "TCP/TLS/MSRP",
+        "TCP/TLS/BFCP",
         "UDP/DTLS/SCTP",
         "-",
         "$",
@@ -85,7 +87,10 @@ fn line() -> impl Strategy<Value = Line> {
         (port(), of(connection())).prop_map(|(port, connection)| Line::Rtcp(Rtcp { port, connection })),
         select(vec!["sendrecv", "rtcp-mux", "ice-lite"])
             .prop_map(|name| Line::Attribute(Attribute::flag(name))),
-        (select(vec!["crypto", "fmtp", "ptime", "fingerprint"]), "[ -~é]{0,40}")
+        (
+            select(vec!["crypto", "fmtp", "ptime", "fingerprint", "setup", "connection", "path"]),
+            "[ -~é]{0,40}"
+        )
             .prop_map(|(name, value)| Line::Attribute(Attribute::with_value(name, value))),
         (select(vec!['o', 's', 't', 'i', 'k', 'z']), "[ -~]{0,20}")
             .prop_map(|(kind, value)| Line::Other { kind, value: value.as_str().into() }),

@@ -1,6 +1,7 @@
 //! The worked example of a secured call in long tokens, from registration to release, and the other examples of the profile sheet.
 
 use crate::lab::*;
+use agw_core::command::{Notice, Observation};
 use agw_core::model::*;
 
 #[test]
@@ -131,4 +132,66 @@ fn the_controller_script_of_the_reference_peer_runs() {
     assert!(lab.ask("C=-{AV=ROOT{AT{PG}}}").contains("rtp-1"));
     let reply = lab.ask("C=5001{S=ip/1/access/101{AT{SA}},S=ip/1/core/102{AT{SA}}}");
     assert_eq!(reply.matches("rtp/ps=3010").count(), 2, "{reply}");
+}
+
+/// What the workers notice, in the order in which the page has the gateway tell it.
+fn notices() -> [(u32, Observation); 4] {
+    let mismatch = BearerFailure::Tls(TlsFailure::FingerprintMismatch);
+    [
+        (101, Observation::Connection(Bearer::Established)),
+        (101, Observation::Session(Bearer::Established)),
+        (102, Observation::Connection(Bearer::Established)),
+        (103, Observation::Session(Bearer::Failed(mismatch))),
+    ]
+}
+
+/// The exchanges below a heading of the page: what is said, and the answer.
+fn exchanges(heading: &str) -> Vec<(String, String)> {
+    let page = include_str!("../../../docs/iq-procedures.md");
+    let section = page.split("\n### ").find(|section| section.starts_with(heading)).expect("a section");
+    let blocks = section.split("```text\n").skip(1).map(|rest| rest.split("```").next().expect("a block"));
+    let pairs = blocks.flat_map(|block| block.trim().split("\n\n")).map(|exchange| {
+        let (said, answer) = exchange.split_once("--> ").expect("an answer");
+        (said.to_owned(), answer.to_owned())
+    });
+    pairs.collect()
+}
+
+fn without_space(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
+/// The page shows connections as they are had here, to the letter.
+#[test]
+fn the_exchanges_of_connections_on_the_page_are_those_that_are_had() {
+    let mut lab = Lab::new();
+    lab.iq.set_wall_clock(lab.now, std::time::Duration::from_secs(1_795_198_500));
+    lab.model.messages = [12, 11];
+    let mut notices = notices().into_iter();
+    let mut told: Vec<String> = Vec::new();
+    let mut number = 0;
+    let pages = ["A call of MSRP over TLS", "Orders to connect, and a peer that is not who it should be"];
+    for (said, answer) in pages.into_iter().flat_map(exchanges) {
+        number += 1;
+        if let Some(event) = said.strip_prefix("<-- ") {
+            if told.is_empty() {
+                let (termination, what) = notices.next().expect("something to tell");
+                let termination = TerminationId(termination);
+                told = lab.notice(Notice { termination, stream: StreamId(1), what });
+            }
+            let plain = without_space(&told.remove(0));
+            let (head, body) = plain.split_once('{').expect("a request");
+            assert_eq!(body.strip_suffix('}'), Some(without_space(event).as_str()));
+            let id = head.rsplit('=').next().expect("a number");
+            told = lab.exchange(&format!("MEGACO/2 [192.0.2.10]:2944\nReply = {id} {{\n{answer}\n}}\n"));
+            continue;
+        }
+        let request = format!("MEGACO/2 [192.0.2.10]:2944\nTransaction = {number} {{\n{said}\n}}\n");
+        let reply = lab.exchange(&request).remove(0);
+        let head = format!("MEGACO/2[192.0.2.20]:2944Reply={number}{{");
+        let plain = without_space(&reply);
+        let body = plain.strip_prefix(&head).and_then(|rest| rest.strip_suffix('}'));
+        assert_eq!(body, Some(without_space(&answer).as_str()), "{reply}");
+    }
+    assert!(notices.next().is_none() && told.is_empty(), "the page leaves out {told:?}");
 }
