@@ -16,8 +16,8 @@ use super::stream::Stream;
 use crate::ast::ErrorDescriptor;
 use crate::errors::ErrorCode;
 use agw_core::model::{
-    Application, Bearer, BearerFailure, Fingerprint, PreSharedKey, StreamSpec, TcpSetup, TlsSpec, Transport,
-    Trigger,
+    Application, Bearer, BearerFailure, Fingerprint, PreSharedKey, SourceRule, StreamSpec, TcpSetup, TlsSpec,
+    Transport, Trigger,
 };
 use lines::{Fingerprints, Path, shown};
 
@@ -256,6 +256,10 @@ pub(super) fn derive(
     }
     let connection = stream.connection.get_or_insert_default();
     let setup = direction(connection.local_setup, connection.remote_setup)?;
+    // The port from which a peer connects is its own choice; that of Remote says nothing of it (RFC 4145 section 4.1).
+    if setup != TcpSetup::Active && spec.filter.ports == SourceRule::Peer {
+        spec.filter.ports = SourceRule::Any;
+    }
     let connect = establish.connect.is_some() && !connection.is_up;
     if connect {
         may_connect(setup, spec)?;

@@ -565,3 +565,15 @@ fn what_is_no_value_of_its_line_is_refused_with_it() {
         lab.error(&add(&local("TCP/TLS", ""), Some(&remote("TCP/TLS", "\na=fingerprint:SHA-256 $")), ""));
     assert!(code == 449 && told.contains("in Remote"), "{told}");
 }
+
+#[test]
+fn who_connects_is_not_held_to_the_port_of_remote() {
+    for (setup, wanted) in [("passive", SourceRule::Any), ("active", SourceRule::Peer)] {
+        let mut lab = Lab::new();
+        let lines = format!("\na=setup:{setup}");
+        lab.ask(&add(&local("TCP", &lines), None, ""));
+        lab.ask("C=5001{MF=ip/1/access/101{M{ST=1{O{gm/saf=ON,gm/spf=ON}}}}}");
+        let filter = &lab.model.spec(101, 1).filter;
+        assert_eq!((&filter.addresses, &filter.ports), (&SourceRule::Peer, &wanted), "{setup}");
+    }
+}
