@@ -7,6 +7,7 @@ use agw_core::command::order::{
 };
 use agw_core::flow::Flow;
 use agw_core::flow::msrp::{MsrpStream, Rewrite};
+use agw_core::io::stream::{ConnectionHandle, StreamEvent, StreamIo};
 use agw_core::io::{Batch, Now, PacketIo, PortHandle, SendOutcome};
 use agw_core::model::{Leg, Mode, Policing, SourceFilter, SustainedRate, Watch, Way};
 use agw_core::worker::stats::{Counter, DropReason, PacketKind};
@@ -66,6 +67,45 @@ impl PacketIo for Conveyor {
     fn forget(&mut self, _port: PortBinding) {}
 
     fn take_losses(&mut self, _per_address: &mut [u64]) {}
+}
+
+/// There are no connections.
+impl StreamIo for Conveyor {
+    fn poll_stream(&mut self) -> Option<StreamEvent> {
+        None
+    }
+
+    fn listen(&mut self, _port: PortHandle) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn stop_listening(&mut self, _port: PortHandle) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn accept(&mut self, _port: PortHandle) -> io::Result<(ConnectionHandle, SocketAddr)> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn connect(&mut self, _port: PortHandle, _to: SocketAddr) -> io::Result<ConnectionHandle> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn established(&mut self, _connection: ConnectionHandle) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn receive(&mut self, _connection: ConnectionHandle, _into: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn transmit(&mut self, _connection: ConnectionHandle, _bytes: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn finish(&mut self, _connection: ConnectionHandle) {}
+
+    fn release(&mut self, _connection: ConnectionHandle, _reset: bool) {}
 }
 
 fn attribute(line: &str) -> CryptoAttribute {

@@ -2,6 +2,7 @@
 //! panic, is a reason to end the process (its calls are lost, and a supervisor starts us anew); one that does not turn any more
 //! is found by its counter of turns.
 
+use agw_core::io::stream::StreamIo;
 use agw_core::io::{PacketIo, sys};
 use agw_core::worker::Worker;
 use agw_core::worker::stats::{Counter, WorkerCounters};
@@ -117,7 +118,7 @@ impl Workers {
     ///
     /// # Errors
     /// When a thread cannot be started.
-    pub fn start<Io: PacketIo + Send + 'static>(
+    pub fn start<Io: PacketIo + StreamIo + Send + 'static>(
         workers: Vec<Worker<Io>>,
         pin: bool,
         told: impl Fn() + Clone + Send + 'static,
@@ -192,7 +193,7 @@ impl Drop for Farewell {
     }
 }
 
-fn turn_for_ever<Io: PacketIo>(
+fn turn_for_ever<Io: PacketIo + StreamIo>(
     mut worker: Worker<Io>,
     core: Option<usize>,
     stop: &AtomicBool,

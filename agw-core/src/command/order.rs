@@ -4,8 +4,13 @@
 //! goes back to it when the flow ends, so that a worker neither takes nor gives memory. An order is answered in its turn, after it has
 //! taken effect.
 
+mod tcp;
+
+pub use tcp::{TcpPlan, TcpTimes};
+
 use super::{Observation, Ticket};
 use crate::flow::Flow;
+use crate::flow::tcp::TcpFlow;
 use crate::io::PortHandle;
 use crate::model::{Leg, Mode, Policing, SourceFilter, StreamStatistics, Watch};
 use agw_srtp::{InboundSession, OutboundSession};
@@ -108,7 +113,12 @@ pub enum Order {
     Install(FlowId, Box<Flow>),
     /// A running flow goes on by another plan. Counters, keys, rollover counters and what was learned stay, unless the plan says otherwise.
     Change(FlowId, Box<FlowPlan>),
-    /// A flow ends.
+    /// A new flow of a stream over TCP, in a place that is free.
+    InstallTcp(FlowId, Box<TcpFlow>),
+    /// A running flow of a stream over TCP goes on by another plan.
+    ChangeTcp(FlowId, Box<TcpPlan>),
+    /// A flow ends. One over TCP is answered with its counters at once ([`Answer::Statistics`]), delivers what is in flight, for a bounded time, and is
+    /// [`Answer::Gone`] then.
     Remove(FlowId),
     /// A flow leaves for another worker, as it is: with its counters, keys, rollover counters, windows and what was learned. Its ports
     /// have been withdrawn from this worker before ([`PortOpener::withdraw`](crate::io::PortOpener::withdraw)).
@@ -122,6 +132,8 @@ pub enum Order {
 pub enum Answer {
     /// The order has taken effect. What a change replaced goes back to be freed, in the box of its plan.
     Done(Ticket, Option<Box<FlowPlan>>),
+    /// [`Order::ChangeTcp`] has taken effect; what it replaced goes back.
+    ChangedTcp(Ticket, Box<TcpPlan>),
     /// The flow is gone: its last counters, and all that was allocated for it. The ports may be closed now.
     Removed {
         /// Of the order.
@@ -146,6 +158,8 @@ pub enum Answer {
     },
     /// [`Order::Read`].
     Statistics(Ticket, FlowId, StreamStatistics),
+    /// A removed flow over TCP has let go of its connection, and answers no order: its place is free and its port may be closed now.
+    Gone(FlowId, Box<TcpFlow>),
     /// Something was noticed on a flow.
     Notice(FlowId, Observation),
 }

@@ -1,5 +1,6 @@
 //! What a controller is made with: realms, limits, and what local policy says of keys and latching.
 
+use crate::command::order::TcpTimes;
 use crate::ports::{RealmConfig, RealmError};
 use agw_srtp::Suite;
 use agw_srtp::{Policy, PolicyError};
@@ -21,6 +22,8 @@ pub struct ControllerConfig {
     pub srtp: SrtpRules,
     /// When the peers' addresses are learned.
     pub latch: LatchPolicy,
+    /// How connections behave.
+    pub tcp: TcpRules,
     /// How long a port rests before it is used again, so that packets of the call before do not reach the call after.
     pub port_reuse_delay_ms: u64,
 }
@@ -33,6 +36,7 @@ impl ControllerConfig {
             limits: Limits::default(),
             srtp: SrtpRules::default(),
             latch: LatchPolicy::default(),
+            tcp: TcpRules::default(),
             port_reuse_delay_ms: 2_000,
         }
     }
@@ -95,6 +99,21 @@ pub struct SrtpRules {
 impl Default for SrtpRules {
     fn default() -> Self {
         Self { suites: Suite::ALL.to_vec(), policy: Policy::default() }
+    }
+}
+
+/// How connections behave.
+#[derive(Clone, Default)]
+pub struct TcpRules {
+    /// How long things may take.
+    pub times: TcpTimes,
+    /// The secret that our paths of MSRP are made of: random octets, or strangers can guess the paths.
+    pub seed: [u8; 32],
+}
+
+impl fmt::Debug for TcpRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpRules").field("times", &self.times).field("seed", &"redacted").finish()
     }
 }
 

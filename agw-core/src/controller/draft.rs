@@ -4,12 +4,14 @@
 //! of its own or rtcp-mux, once the port is there (it stays reserved under rtcp-mux, so that an answer may fall back to it).
 
 use super::config::SrtpRules;
+use super::connection::{self, Actions};
 use super::keys::{self, KeyMarks, Sessions};
 use super::sockets::Opening;
 use super::stream::{Asked, Stream};
 use crate::command::Refusal;
-use crate::model::{Family, LatchAction, Leg, RtcpPorts, StreamId, StreamSpec, Transport};
+use crate::model::{Application, Family, LatchAction, Leg, RtcpPorts, StreamId, StreamSpec, Transport};
 use crate::ports::{Realm, Realms, Wanted, Width};
+use std::mem::discriminant;
 use std::net::SocketAddr;
 
 /// The largest DiffServ code point.
@@ -24,6 +26,7 @@ pub(super) struct Draft {
     pub(super) keys: KeyMarks,
     pub(super) fresh: Sessions,
     pub(super) latch: Option<LatchAction>,
+    pub(super) actions: Option<Actions>,
 }
 
 /// A stream that is to change.
@@ -35,6 +38,7 @@ pub(super) struct Revision {
     pub(super) keys: KeyMarks,
     pub(super) fresh: Sessions,
     pub(super) latch: Option<LatchAction>,
+    pub(super) actions: Option<Actions>,
 }
 
 /// Checks a stream that is to be made.
@@ -56,8 +60,9 @@ pub(super) fn draft(
     let (keys, fresh) = admit_keys(rules, id, KeyMarks::default(), spec)?;
     let width = if asked.rtcp == RtcpPorts::Pair { Width::Pair } else { Width::Single };
     let wanted = Wanted { family, address: spec.local_address, port: spec.local_port, width };
-    let opening = Opening { stream: id, realm, wanted, dscp: asked.dscp };
-    Ok(Draft { opening, leg: found.leg, asked, keys, fresh, latch: spec.latch })
+    let is_stream = asked.connection.is_some();
+    let opening = Opening { stream: id, realm, wanted, dscp: asked.dscp, is_stream };
+    Ok(Draft { opening, leg: found.leg, asked, keys, fresh, latch: spec.latch, actions: Actions::new(spec) })
 }
 
 /// Checks what a command changes of a stream that runs.
@@ -87,23 +92,30 @@ pub(super) fn revise(
         return fixed("the local port");
     }
     check_transport(stream, asked.transport)?;
+    if asked.connection.is_some() && asked.dscp != stream.asked.dscp {
+        return fixed("the DSCP of a connection");
+    }
     check_rtcp(stream, asked.rtcp)?;
     let (keys, fresh) = admit_keys(rules, stream.id, stream.keys, spec)?;
-    Ok(Revision { at, asked, keys, fresh, latch: spec.latch })
+    Ok(Revision { at, asked, keys, fresh, latch: spec.latch, actions: Actions::new(spec) })
 }
 
-/// Whether two streams of the same number can be joined.
+/// Whether two streams of the same number can be joined: RTP with RTP, datagrams with datagrams, connections with connections, with or without TLS,
+/// as long as they do not name two applications.
 pub(super) fn joinable(one: Transport, other: Transport) -> bool {
-    (one == Transport::Udp) == (other == Transport::Udp)
+    match (one, other) {
+        (Transport::Tcp { application: one, .. }, Transport::Tcp { application: other, .. }) => {
+            one == other || one == Application::Opaque || other == Application::Opaque
+        }
+        _ => discriminant(&one) == discriminant(&other),
+    }
 }
 
 fn check_values(asked: &Asked) -> Result<(), Refusal> {
     if asked.dscp > MAX_DSCP {
         return Err(Refusal::NotImplemented("a DSCP above 63"));
     }
-    if matches!(asked.transport, Transport::Tcp { .. }) {
-        return Err(Refusal::NotImplemented("TCP"));
-    }
+    connection::check(asked)?;
     if asked.filter.addresses.is_too_long() || asked.filter.ports.is_too_long() {
         return Err(Refusal::NotImplemented("a source filter of more than 16 entries"));
     }
@@ -130,7 +142,8 @@ fn check_remote_family(asked: &Asked, family: Family) -> Result<(), ()> {
 }
 
 fn check_transport(stream: &Stream, asked: Transport) -> Result<(), Refusal> {
-    if !joinable(stream.asked.transport, asked) {
+    let is_connection = matches!(asked, Transport::Tcp { .. });
+    if !joinable(stream.asked.transport, asked) || (is_connection && stream.asked.transport != asked) {
         return Err(Refusal::FixedAtSetup(stream.id, "the transport"));
     }
     // Taking SAVP away from a keyed stream would send in the clear what was promised to be protected.

@@ -2,6 +2,7 @@
 
 use super::Controller;
 use super::config::Reserve;
+use super::connection;
 use super::draft::{self, Draft, Revision};
 use super::links::{FlowRecord, Purpose};
 use super::moving::Whereabouts;
@@ -11,14 +12,16 @@ use super::stream::{Facing, Stream};
 use crate::command::order::{FlowId, Order};
 use crate::command::{Command, Gateway, Refusal, Reply, Ticket};
 use crate::flow::Flow;
+use crate::flow::tcp::TcpFlow;
 use crate::io::PortOpener;
+use crate::io::stream::StreamOpener;
 use crate::model::{
     ContextAttributes, ContextId, LocalStream, RtcpPorts, StreamId, StreamSpec, TerminationId,
     TerminationView,
 };
 use std::net::SocketAddr;
 
-impl<O: PortOpener> Gateway for Controller<O> {
+impl<O: PortOpener + StreamOpener> Gateway for Controller<O> {
     fn execute(&mut self, command: Command) -> Result<Reply, Refusal> {
         match command {
             Command::CreateContext(attributes) => self.create_context(attributes),
@@ -33,7 +36,7 @@ impl<O: PortOpener> Gateway for Controller<O> {
     }
 }
 
-impl<O: PortOpener> Controller<O> {
+impl<O: PortOpener + StreamOpener> Controller<O> {
     fn create_context(&mut self, attributes: ContextAttributes) -> Result<Reply, Refusal> {
         if self.draining {
             return Err(Refusal::OutOfResources("capacity: draining"));
@@ -335,10 +338,15 @@ impl<O: PortOpener> Controller<O> {
                 held,
                 ports: self.sockets.bindings(held),
                 learned: [None; 2],
+                bearers: None,
                 reads_dscp: false,
                 told: None,
             };
             stream.signal_latching(draft.latch);
+            if let Some(actions) = draft.actions {
+                let local = self.told_address(&stream);
+                stream.act(actions, local, &mut self.names);
+            }
             streams.push(stream);
         }
         streams.sort_unstable_by_key(|stream| stream.id);
@@ -362,6 +370,11 @@ impl<O: PortOpener> Controller<O> {
             stream.asked = revision.asked;
             stream.keys = revision.keys;
             stream.fresh.take_in(revision.fresh);
+            if let Some(actions) = revision.actions {
+                let taken = stream.held.taken;
+                let local = SocketAddr::new(self.sockets.realms.address(taken).told(), taken.port);
+                stream.act(actions, local, &mut self.names);
+            }
             stream.signal_latching(revision.latch);
         }
         termination.streams.extend(added);
@@ -401,12 +414,26 @@ impl<O: PortOpener> Controller<O> {
         let facing = self.registry.facing(id, stream.id);
         self.follow_dscp(id, at, facing);
         let stream = &self.registry.termination(id).ok()?.streams[at];
-        let shape = stream.shape(facing, self.latch);
-        if stream.told.as_ref() == Some(&shape) && stream.fresh.is_empty() {
+        let mut shape = stream.shape(facing, self.latch);
+        if let Some(connection) = &mut shape.connection
+            && let Some((_, other)) = self.registry.opposite(id)
+            && let Some(namesake) = other.find(stream.id).map(|at| &other.streams[at])
+        {
+            connection.rewrite = connection::rewrite(stream, namesake);
+        }
+        if stream.told.as_ref() == Some(&shape) && stream.fresh.is_empty() && !stream.is_to_act() {
             return None;
         }
+        let times = self.tcp.times;
         let stream = &mut self.registry.termination_mut(id).ok()?.streams[at];
         let is_new = stream.told.is_none();
+        if shape.connection.is_some() {
+            let plan = stream.tell_connection(shape, times)?;
+            return Some(match is_new {
+                true => Order::InstallTcp(stream.flow, Box::new(TcpFlow::new(plan))),
+                false => Order::ChangeTcp(stream.flow, Box::new(plan)),
+            });
+        }
         let plan = stream.tell(shape);
         Some(match is_new {
             true => Order::Install(stream.flow, Box::new(Flow::new(plan))),
@@ -463,15 +490,27 @@ impl<O: PortOpener> Controller<O> {
 
     /// What peers are told of a stream.
     pub(super) fn local_stream(&self, stream: &Stream) -> LocalStream {
-        let taken = stream.held.taken;
-        let rtp = SocketAddr::new(self.sockets.realms.address(taken).told(), taken.port);
+        let rtp = self.told_address(stream);
         let rtcp = match stream.asked.rtcp {
             RtcpPorts::Pair => Some(SocketAddr::new(rtp.ip(), rtp.port() | 1)),
             RtcpPorts::Mux => Some(rtp),
             RtcpPorts::None => None,
         };
         let realm = self.sockets.realms.realm(stream.realm).name.clone();
-        LocalStream { stream: stream.id, realm, rtp, rtcp, fingerprints: Vec::new(), msrp_path: None }
+        LocalStream {
+            stream: stream.id,
+            realm,
+            rtp,
+            rtcp,
+            fingerprints: Vec::new(),
+            msrp_path: stream.bearers.as_ref().and_then(|bearers| bearers.own_path.clone()),
+        }
+    }
+
+    /// Where the peer is told to send.
+    fn told_address(&self, stream: &Stream) -> SocketAddr {
+        let taken = stream.held.taken;
+        SocketAddr::new(self.sockets.realms.address(taken).told(), taken.port)
     }
 }
 

@@ -140,7 +140,7 @@ impl Link {
     /// The next answer.
     pub(super) fn receive(&mut self) -> Option<Answer> {
         let answer = self.ends.answers.pop().ok()?;
-        if !matches!(answer, Answer::Notice(..)) {
+        if !matches!(answer, Answer::Notice(..) | Answer::Gone(..)) {
             self.outstanding = self.outstanding.saturating_sub(1);
         }
         Some(answer)

@@ -13,6 +13,7 @@
 //! commands. Nothing here blocks, reads a clock or starts a thread.
 
 mod config;
+mod connection;
 mod draft;
 mod execute;
 mod keys;
@@ -30,7 +31,7 @@ mod tests;
 
 pub use config::{
     ConfigError, ControllerConfig, LatchPolicy, Limits, MAX_RESERVE_PERCENT, MAX_STREAMS_PER_TERMINATION,
-    MAX_WORKERS, Reserve, SrtpRules,
+    MAX_WORKERS, Reserve, SrtpRules, TcpRules,
 };
 pub use links::{ControllerLink, MIN_RING_ANSWERS, WorkerLink, rings};
 pub use query::{ContextView, Counts, StreamView, TRANSPORTS, TerminationDetail};
@@ -39,8 +40,10 @@ pub use sockets::MAX_FOREIGN_PORTS_PASSED;
 
 use crate::command::Event;
 use crate::io::PortOpener;
+use crate::io::stream::StreamOpener;
 use crate::ports::Realms;
 use crate::worker::WorkerSetup;
+use connection::Names;
 use links::Link;
 use moving::Passages;
 use registry::Registry;
@@ -60,6 +63,8 @@ pub struct Controller<O> {
     untold: VecDeque<Event>,
     srtp: SrtpRules,
     latch: LatchPolicy,
+    tcp: TcpRules,
+    names: Names,
     limits: Limits,
     now_ms: u64,
     draining: bool,
@@ -68,7 +73,7 @@ pub struct Controller<O> {
     answers_since_done: u32,
 }
 
-impl<O: PortOpener> Controller<O> {
+impl<O: PortOpener + StreamOpener> Controller<O> {
     /// A controller without contexts, for as many workers as there are links; worker `n` has the `n`-th.
     ///
     /// # Errors
@@ -90,6 +95,8 @@ impl<O: PortOpener> Controller<O> {
             untold: VecDeque::new(),
             srtp: config.srtp,
             latch: config.latch,
+            names: Names::new(config.tcp.seed),
+            tcp: config.tcp,
             limits: config.limits,
             now_ms: 0,
             draining: false,

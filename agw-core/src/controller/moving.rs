@@ -19,6 +19,7 @@ use crate::command::order::{FlowId, Order};
 use crate::command::{Event, Refusal, Reply, Ticket};
 use crate::flow::Flow;
 use crate::io::PortOpener;
+use crate::io::stream::StreamOpener;
 use crate::model::{ContextId, StreamId, StreamSpec, StreamStatistics, TerminationId};
 use arrayvec::ArrayVec;
 use std::collections::BTreeMap;
@@ -82,7 +83,7 @@ impl Passages {
     }
 }
 
-impl<O: PortOpener> Controller<O> {
+impl<O: PortOpener + StreamOpener> Controller<O> {
     /// Moves a termination and changes it on the way, both or neither (IQ-4): the context that it leaves may go with it, so that nothing
     /// could be taken back.
     pub(super) fn move_to(
@@ -105,6 +106,7 @@ impl<O: PortOpener> Controller<O> {
         check_joins(termination, joining)?;
         let old_worker = self.registry.context(from)?.worker;
         let count = |other: Option<&Termination>| other.map_or(0, |other| other.streams.len());
+        let has_connections = termination.streams.iter().any(|stream| stream.asked.connection.is_some());
         let (streams, joining) = (termination.streams.len(), count(joining));
         let left_behind = count(self.registry.opposite(id).map(|(_, other)| other));
         let fixed_worker = target.worker.or(old_worker);
@@ -115,6 +117,10 @@ impl<O: PortOpener> Controller<O> {
         let worker = placed.worker;
 
         let passage = old_worker.zip(worker).filter(|(old, new)| old != new && streams > 0);
+        if passage.is_some() && has_connections {
+            self.unplace(placed);
+            return Err(Refusal::NotImplemented("moving a connection to another worker"));
+        }
         let prepared = match passage {
             Some((old, new)) => self.prepare_passage(id, old, new, left_behind, for_changes),
             None => {

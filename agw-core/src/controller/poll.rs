@@ -6,12 +6,13 @@ use super::moving::Whereabouts;
 use crate::command::order::{Answer, FlowId};
 use crate::command::{Event, Notice, Observation, Ticket};
 use crate::io::PortOpener;
+use crate::io::stream::StreamOpener;
 use crate::model::StreamStatistics;
 
 /// After so many answers what is done is told even if there are more: a worker that never falls silent holds nobody up.
 const ANSWERS_BETWEEN_DONE: u32 = 64;
 
-impl<O: PortOpener> Controller<O> {
+impl<O: PortOpener + StreamOpener> Controller<O> {
     /// The next thing to tell a front end; `None` when there is nothing more now, and then the workers are woken for what was ordered
     /// meanwhile. [`Event::Done`] is told of the last command only when several have been done since.
     pub fn poll_event(&mut self) -> Option<Event> {
@@ -68,6 +69,14 @@ impl<O: PortOpener> Controller<O> {
                 self.tickets.answered(order);
                 event
             }
+            Answer::ChangedTcp(order, _freed) => {
+                self.tickets.answered(order);
+                None
+            }
+            Answer::Gone(flow, _freed) => {
+                self.free(worker, flow);
+                None
+            }
             Answer::Notice(flow, what) => self.notice_event(worker, flow, what),
         }
     }
@@ -102,11 +111,10 @@ impl<O: PortOpener> Controller<O> {
     /// What was noticed on a flow that has been subtracted since concerns nobody any more.
     fn notice_event(&mut self, worker: usize, flow: FlowId, what: Observation) -> Option<Event> {
         let record = *self.links[worker].flow(flow).filter(|record| !record.leaving)?;
-        if let Observation::Latched { component, source } = what
-            && let Ok(termination) = self.registry.termination_mut(record.termination)
+        if let Ok(termination) = self.registry.termination_mut(record.termination)
             && let Some(at) = termination.find(record.stream)
         {
-            termination.streams[at].learned[component.index()] = Some(source);
+            termination.streams[at].hear(what);
         }
         Some(Event::Notice(Notice { termination: record.termination, stream: record.stream, what }))
     }

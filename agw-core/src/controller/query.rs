@@ -6,9 +6,10 @@ use super::registry::{Context, Termination};
 use super::stream::Stream;
 use crate::command::order::Treatment;
 use crate::io::PortOpener;
+use crate::io::stream::StreamOpener;
 use crate::model::{
-    ContextAttributes, ContextId, Leg, LocalStream, Mode, Policing, Remote, SourceFilter, TerminationId,
-    Transport,
+    Bearer, ContextAttributes, ContextId, Leg, LocalStream, Mode, Policing, Remote, SourceFilter,
+    TerminationId, Transport,
 };
 use crate::ports::{Partition, RealmPorts};
 use std::net::{IpAddr, SocketAddr};
@@ -57,6 +58,10 @@ pub struct StreamView {
     pub treatment: Option<Treatment>,
     /// Whether the same stream is at the other side.
     pub joined: bool,
+    /// What became of its connection, if it is one and something did.
+    pub connection: Option<Bearer>,
+    /// What became of its TLS session.
+    pub session: Option<Bearer>,
     /// The suite of what the peer sends.
     pub inbound_suite: Option<&'static str>,
     /// The suite of what is sent to the peer.
@@ -88,7 +93,7 @@ pub struct Counts {
     pub unconfirmed_orders: usize,
 }
 
-impl<O: PortOpener> Controller<O> {
+impl<O: PortOpener + StreamOpener> Controller<O> {
     /// At most `limit` contexts after `after`, by number.
     pub fn contexts(&self, after: Option<ContextId>, limit: usize) -> Vec<ContextView> {
         let contexts = self
@@ -184,6 +189,8 @@ impl<O: PortOpener> Controller<O> {
             learned: stream.learned,
             treatment: stream.told.as_ref().map(|told| told.treatment),
             joined: stream.origin.is_none() && stream.told.as_ref().is_some_and(|told| told.peer.is_some()),
+            connection: stream.bearers.as_ref().and_then(|bearers| bearers.connection),
+            session: stream.bearers.as_ref().and_then(|bearers| bearers.session),
             inbound_suite: stream.keys.inbound.map(|mark| mark.suite.name()),
             outbound_suite: stream.keys.outbound.map(|mark| mark.suite.name()),
             filter: stream.asked.filter.clone(),

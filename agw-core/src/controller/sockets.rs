@@ -4,6 +4,7 @@
 use super::config::Reserve;
 use crate::command::Refusal;
 use crate::command::order::{PortBinding, PortKey};
+use crate::io::stream::StreamOpener;
 use crate::io::{PortHandle, PortOpener, PortOptions};
 use crate::model::StreamId;
 use crate::ports::{Realms, Taken, Wanted, Width};
@@ -19,6 +20,8 @@ pub(super) struct Held {
     pub(super) taken: Taken,
     /// RTP's, and RTCP's where it has one of its own.
     handles: [Option<PortHandle>; 2],
+    /// It is a port for connections.
+    is_stream: bool,
 }
 
 /// What shall be opened.
@@ -28,6 +31,8 @@ pub(super) struct Opening {
     pub(super) realm: usize,
     pub(super) wanted: Wanted,
     pub(super) dscp: u8,
+    /// A port for connections.
+    pub(super) is_stream: bool,
 }
 
 /// The pools, and what opens their ports.
@@ -41,7 +46,7 @@ pub(super) struct Sockets<O> {
     foreign_ports: u64,
 }
 
-impl<O: PortOpener> Sockets<O> {
+impl<O: PortOpener + StreamOpener> Sockets<O> {
     pub(super) fn new(realms: Realms, opener: O, limit: usize, reuse_delay_ms: u64) -> Self {
         Self { realms, opener, limit, reuse_delay_ms, open: 0, foreign_ports: 0 }
     }
@@ -152,10 +157,10 @@ impl<O: PortOpener> Sockets<O> {
                 .realms
                 .take(opening.realm, worker, opening.wanted, now_ms)
                 .ok_or_else(|| self.no_port(opening))?;
-            match self.bind(worker, taken, opening.dscp) {
+            match self.bind(worker, taken, opening) {
                 Ok(handles) => {
                     self.open += ports;
-                    return Ok(Held { taken, handles });
+                    return Ok(Held { taken, handles, is_stream: opening.is_stream });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                     self.foreign_ports += 1;
@@ -170,10 +175,19 @@ impl<O: PortOpener> Sockets<O> {
         Err(self.no_port(opening))
     }
 
-    fn bind(&mut self, worker: usize, taken: Taken, dscp: u8) -> io::Result<[Option<PortHandle>; 2]> {
+    fn bind(
+        &mut self,
+        worker: usize,
+        taken: Taken,
+        opening: &Opening,
+    ) -> io::Result<[Option<PortHandle>; 2]> {
         let key = self.realms.key(taken);
         let address = self.realms.address(taken).bind;
-        let options = PortOptions { dscp };
+        let options = PortOptions { dscp: opening.dscp };
+        if opening.is_stream {
+            let local = SocketAddr::new(address, key.port);
+            return Ok([Some(self.opener.open_stream(worker, key, local, options)?), None]);
+        }
         let rtp = self.opener.open(worker, key, SocketAddr::new(address, key.port), options)?;
         if taken.width == Width::Single {
             return Ok([Some(rtp), None]);
@@ -190,7 +204,10 @@ impl<O: PortOpener> Sockets<O> {
 
     fn close_handles(&mut self, worker: usize, held: Held) {
         for port in held.handles.into_iter().flatten() {
-            self.opener.close(worker, port);
+            match held.is_stream {
+                true => self.opener.close_stream(worker, port),
+                false => self.opener.close(worker, port),
+            }
             self.open -= 1;
         }
     }

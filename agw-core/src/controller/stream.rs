@@ -3,12 +3,16 @@
 //! again for both whenever either changes.
 
 use super::config::LatchPolicy;
+use super::connection::AskedConnection;
+use super::connection::{Bearers, ConnectionShape};
 use super::keys::{KeyMarks, Sessions};
 use super::moving::Whereabouts;
 use super::sockets::Held;
+use crate::command::Observation;
 use crate::command::order::{FlowId, FlowPlan, Latching, PortBinding, Treatment};
 use crate::model::{
-    LatchAction, Leg, Mode, Policing, Remote, RtcpPorts, SourceFilter, StreamId, StreamSpec, Transport, Watch,
+    LatchAction, Leg, Mode, Policing, Remote, RtcpPorts, SourceFilter, StreamId, StreamSpec, TcpSetup,
+    Transport, Watch,
 };
 use std::net::SocketAddr;
 
@@ -26,12 +30,15 @@ pub(super) struct Asked {
     /// The effective code point: the realm's where the command names none.
     pub(super) dscp: u8,
     pub(super) copy_dscp: bool,
+    /// For [`Transport::Tcp`], and only there.
+    pub(super) connection: Option<Box<AskedConnection>>,
 }
 
 impl Asked {
     pub(super) fn new(spec: &StreamSpec, realm_dscp: u8) -> Self {
-        // Nobody looks for RTCP in opaque datagrams.
-        let rtcp = if spec.transport == Transport::Udp { RtcpPorts::None } else { spec.rtcp };
+        // Nobody looks for RTCP in opaque datagrams, or in connections.
+        let has_rtcp = matches!(spec.transport, Transport::Rtp { .. });
+        let rtcp = if has_rtcp { spec.rtcp } else { RtcpPorts::None };
         Self {
             transport: spec.transport,
             mode: spec.mode,
@@ -43,6 +50,7 @@ impl Asked {
             watch: spec.watch,
             dscp: spec.dscp.unwrap_or(realm_dscp),
             copy_dscp: spec.copy_dscp,
+            connection: AskedConnection::new(spec),
         }
     }
 }
@@ -71,6 +79,8 @@ pub(super) struct Stream {
     pub(super) ports: [Option<PortBinding>; 2],
     /// What the worker has learned of the peer's addresses, for people to see.
     pub(super) learned: [Option<SocketAddr>; 2],
+    /// What it has besides, if it is a connection.
+    pub(super) bearers: Option<Box<Bearers>>,
     /// Whether its ports tell the code points of what they receive.
     pub(super) reads_dscp: bool,
     /// What the worker was told last; `None`: nothing yet.
@@ -91,6 +101,8 @@ pub(super) struct Shape {
     pub(super) clock_rate_hz: Option<u32>,
     pub(super) watch: Watch,
     pub(super) copy_dscp: bool,
+    /// For a connection.
+    pub(super) connection: Option<Box<ConnectionShape>>,
 }
 
 /// What one side has to know of the other.
@@ -100,9 +112,23 @@ pub(super) struct Facing {
     pub(super) transport: Transport,
     pub(super) keyed: bool,
     pub(super) copies_dscp: bool,
+    /// It is a connection without `a=setup`.
+    pub(super) stateless: bool,
 }
 
 impl Stream {
+    /// Takes note of what a worker noticed.
+    pub(super) fn hear(&mut self, what: Observation) {
+        match what {
+            Observation::Latched { component, source } => self.learned[component.index()] = Some(source),
+            other => {
+                if let Some(bearers) = &mut self.bearers {
+                    bearers.hear(other);
+                }
+            }
+        }
+    }
+
     /// What the other side has to know of this one.
     pub(super) fn facing(&self) -> Facing {
         Facing {
@@ -110,6 +136,7 @@ impl Stream {
             transport: self.asked.transport,
             keyed: self.keys.any(),
             copies_dscp: self.asked.copy_dscp,
+            stateless: self.asked.connection.as_ref().is_some_and(|asked| asked.setup == TcpSetup::Stateless),
         }
     }
 
@@ -145,6 +172,7 @@ impl Stream {
             clock_rate_hz: self.asked.clock_rate_hz,
             watch: self.asked.watch,
             copy_dscp: self.asked.copy_dscp,
+            connection: self.connection_shape(peer),
         }
     }
 
@@ -167,22 +195,32 @@ impl Stream {
             inbound: self.fresh.inbound.take(),
             outbound: self.fresh.outbound.take(),
         };
+        self.note_told(shape);
+        plan
+    }
+
+    /// The worker counts as told of a shape.
+    pub(super) fn note_told(&mut self, shape: Shape) {
         self.relearn = false;
         self.unlearn = false;
+        if let Some(bearers) = &mut self.bearers {
+            bearers.connect = false;
+        }
         // `Again` has its effect once; afterwards the worker goes on as after `Once`.
         let latching = match shape.latching {
             Latching::Again => Latching::Once,
             other => other,
         };
         self.told = Some(Shape { latching, ..shape });
-        plan
     }
 
     fn learning(&self, treatment: Treatment, policy: LatchPolicy) -> Latching {
         let armed = match policy {
             LatchPolicy::Never => false,
             LatchPolicy::Signal => self.latching,
-            LatchPolicy::Always => self.latching || treatment != Treatment::Relay,
+            LatchPolicy::Always => {
+                self.latching || treatment != Treatment::Relay || self.asked.connection.is_some()
+            }
         };
         // What was learned before packets had to prove themselves is worth nothing once they have to.
         let newly_secure = treatment == Treatment::Secure
@@ -233,7 +271,7 @@ mod tests {
     const SAVP: Transport = Transport::Rtp { secure: true, feedback: false };
 
     fn facing(transport: Transport, keyed: bool) -> Option<Facing> {
-        Some(Facing { flow: FlowId(0), transport, keyed, copies_dscp: false })
+        Some(Facing { flow: FlowId(0), transport, keyed, copies_dscp: false, stateless: false })
     }
 
     #[test]

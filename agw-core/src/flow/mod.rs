@@ -12,6 +12,7 @@ mod police;
 mod policer;
 mod reception;
 mod round_trip;
+pub mod tcp;
 
 use crate::command::Observation;
 use crate::command::order::{FlowPlan, Latching, PortKey, Treatment};

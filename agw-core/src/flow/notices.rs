@@ -3,18 +3,19 @@
 
 use crate::command::Observation;
 use crate::model::{Activity, Bearer, Component, Direction, Way};
+use arrayvec::ArrayVec;
 use std::net::SocketAddr;
 
 /// The untold.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Notices {
     latched: [Option<SocketAddr>; 2],
     near_end: [bool; 2],
     ended: [bool; 2],
     policed: bool,
-    /// The latest: what it was before concerns nobody any more.
-    connection: Option<Bearer>,
-    session: Option<Bearer>,
+    /// In their order: that it came up, and how it ended.
+    connection: ArrayVec<Bearer, 2>,
+    session: ArrayVec<Bearer, 2>,
     /// The latest of each way: what it was before concerns nobody any more.
     activity: [Option<Activity>; 3],
 }
@@ -37,8 +38,8 @@ impl Notices {
             Observation::KeyNearEnd(direction) => self.near_end[index(direction)] = true,
             Observation::KeyEnded(direction) => self.ended[index(direction)] = true,
             Observation::Policed => self.policed = true,
-            Observation::Connection(bearer) => self.connection = Some(bearer),
-            Observation::Session(bearer) => self.session = Some(bearer),
+            Observation::Connection(bearer) => note_bearer(&mut self.connection, bearer),
+            Observation::Session(bearer) => note_bearer(&mut self.session, bearer),
         }
     }
 
@@ -60,10 +61,10 @@ impl Notices {
         if std::mem::take(&mut self.policed) {
             return Some(Observation::Policed);
         }
-        if let Some(bearer) = self.connection.take() {
+        if let Some(bearer) = self.connection.pop_at(0) {
             return Some(Observation::Connection(bearer));
         }
-        if let Some(bearer) = self.session.take() {
+        if let Some(bearer) = self.session.pop_at(0) {
             return Some(Observation::Session(bearer));
         }
         for way in Way::ALL {
@@ -80,10 +81,21 @@ impl Notices {
             && self.near_end == [false; 2]
             && self.ended == [false; 2]
             && !self.policed
-            && self.connection.is_none()
-            && self.session.is_none()
+            && self.connection.is_empty()
+            && self.session.is_empty()
             && self.activity == [None; 3]
     }
+}
+
+/// A third that comes before two were told takes the place of the second.
+fn note_bearer(untold: &mut ArrayVec<Bearer, 2>, bearer: Bearer) {
+    if untold.last() == Some(&bearer) {
+        return;
+    }
+    if untold.is_full() {
+        untold.pop();
+    }
+    untold.push(bearer);
 }
 
 #[cfg(test)]
@@ -99,11 +111,17 @@ mod tests {
             Observation::KeyEnded(Direction::Inbound),
             Observation::KeyEnded(Direction::Outbound),
             Observation::Policed,
+            Observation::Connection(Bearer::Established),
+            Observation::Connection(Bearer::Released),
+            Observation::Session(Bearer::Established),
             Observation::Activity(Way::In, Activity::Stopped),
             Observation::Activity(Way::Both, Activity::Held),
         ];
         let mut notices = Notices::default();
-        all.into_iter().chain(all).for_each(|observation| notices.note(observation));
+        for observation in all {
+            notices.note(observation);
+            notices.note(observation);
+        }
         assert!(!notices.is_empty());
         let told: Vec<_> = std::iter::from_fn(|| notices.take()).collect();
         assert_eq!(told, all);

@@ -12,16 +12,20 @@
 //! backend's.
 
 mod batch;
+mod connections;
 pub mod stats;
 pub mod table;
 mod timers;
 
-use crate::command::Ticket;
-use crate::command::order::{Answer, FlowId, FlowPlan, Numbered, Order};
+use crate::command::order::{Answer, FlowId, FlowPlan, Numbered, Order, TcpPlan};
+use crate::command::{Observation, Ticket};
 use crate::flow::Flow;
+use crate::flow::tcp::TcpFlow;
+use crate::io::stream::StreamIo;
 use crate::io::{Batch, Now, PacketIo};
 use crate::model::{Leg, StreamStatistics};
 use batch::{Stages, Workplace};
+use connections::Connections;
 use rtrb::{Consumer, Producer};
 use stats::{Counter, DropReason, PacketKind, Tally, WorkerCounters};
 use std::io;
@@ -51,6 +55,7 @@ pub struct Worker<Io> {
     batch: Batch,
     stages: Stages,
     table: FlowTable,
+    connections: Connections,
     tally: Tally,
     published: Arc<WorkerCounters>,
     orders: Consumer<Numbered>,
@@ -66,7 +71,7 @@ pub struct Worker<Io> {
     told: bool,
 }
 
-impl<Io: PacketIo> Worker<Io> {
+impl<Io: PacketIo + StreamIo> Worker<Io> {
     /// A worker on a backend, with its ends of the rings.
     pub fn new(io: Io, setup: &WorkerSetup, orders: Consumer<Numbered>, answers: Producer<Answer>) -> Self {
         let table = FlowTable::new(setup.flows, setup.legs.len());
@@ -75,6 +80,7 @@ impl<Io: PacketIo> Worker<Io> {
             batch: Batch::new(),
             stages: Stages::new(&setup.legs),
             talkative: Vec::with_capacity(table.capacity()),
+            connections: Connections::new(table.capacity()),
             table,
             tally: Tally::new(),
             published: Arc::new(WorkerCounters::new()),
@@ -106,7 +112,7 @@ impl<Io: PacketIo> Worker<Io> {
     pub fn turn(&mut self, wait: Duration) -> io::Result<()> {
         let wait = if self.is_blocked() {
             wait.min(BLOCKED_WAIT)
-        } else if self.orders.is_empty() {
+        } else if self.orders.is_empty() && !self.connections.has_work() {
             wait
         } else {
             Duration::ZERO
@@ -120,12 +126,14 @@ impl<Io: PacketIo> Worker<Io> {
         self.count_losses();
         self.rounds.visit(woke, &mut self.table, &mut self.tally, &mut self.talkative);
         self.obey(woke);
+        self.connections.turn(&mut self.io, woke, &mut self.tally, &mut self.talkative);
         self.tell();
         let done = self.io.now();
         self.tally.add(Counter::Turns, 1);
         self.tally.add(Counter::BusyUs, done.0.saturating_sub(woke.0));
         self.tally.set(Counter::ElapsedUs, done.0.saturating_sub(began.0));
         self.tally.set(Counter::Flows, self.table.installed() as u64);
+        self.tally.set(Counter::TcpFlows, self.connections.installed() as u64);
         self.published.publish(&self.tally);
         Ok(())
     }
@@ -151,7 +159,8 @@ impl<Io: PacketIo> Worker<Io> {
 
     /// Something waits to be told, and the ring is full.
     fn is_blocked(&self) -> bool {
-        self.answers.is_full() && !(self.talkative.is_empty() && self.orders.is_empty())
+        let is_silent = self.talkative.is_empty() && self.orders.is_empty() && !self.connections.has_ended();
+        self.answers.is_full() && !is_silent
     }
 
     fn obey(&mut self, now: Now) {
@@ -167,12 +176,11 @@ impl<Io: PacketIo> Worker<Io> {
             let answer = match order {
                 Order::Install(id, flow) => self.install(ticket, id, flow, now),
                 Order::Change(id, plan) => self.change(ticket, id, plan),
+                Order::InstallTcp(id, flow) => self.install_tcp(ticket, id, flow, now),
+                Order::ChangeTcp(id, plan) => self.change_tcp(ticket, id, plan),
                 Order::Remove(id) => self.remove(ticket, id, now),
                 Order::Release(id) => self.release(ticket, id, now),
-                Order::Read(id) => match self.table.get(id) {
-                    Some(flow) => Answer::Statistics(ticket, id, flow.statistics(now)),
-                    None => Answer::Done(ticket, None),
-                },
+                Order::Read(id) => self.read(ticket, id, now),
             };
             // There is room: this is the ring's only producer, and it has just looked.
             let told = self.answers.push(answer);
@@ -194,6 +202,29 @@ impl<Io: PacketIo> Worker<Io> {
                 let statistics = StreamStatistics::default();
                 Answer::Removed { ticket, flow: id, statistics, remains }
             }
+        }
+    }
+
+    fn install_tcp(&mut self, ticket: Ticket, id: FlowId, flow: Box<TcpFlow>, now: Now) -> Answer {
+        match self.connections.install(id, flow, now) {
+            Ok(()) => Answer::Done(ticket, None),
+            Err(remains) => {
+                debug_assert!(false, "{id:?} is taken or beyond the table");
+                Answer::Gone(id, remains)
+            }
+        }
+    }
+
+    fn change_tcp(&mut self, ticket: Ticket, id: FlowId, mut plan: Box<TcpPlan>) -> Answer {
+        self.connections.change(id, &mut plan);
+        Answer::ChangedTcp(ticket, plan)
+    }
+
+    fn read(&self, ticket: Ticket, id: FlowId, now: Now) -> Answer {
+        let datagrams = self.table.get(id).map(|flow| flow.statistics(now));
+        match datagrams.or_else(|| self.connections.statistics(id, now)) {
+            Some(statistics) => Answer::Statistics(ticket, id, statistics),
+            None => Answer::Done(ticket, None),
         }
     }
 
@@ -219,6 +250,9 @@ impl<Io: PacketIo> Worker<Io> {
     }
 
     fn remove(&mut self, ticket: Ticket, id: FlowId, now: Now) -> Answer {
+        if let Some(statistics) = self.connections.remove(id, now) {
+            return Answer::Statistics(ticket, id, statistics);
+        }
         let Some(remains) = self.take_out(id) else { return Answer::Done(ticket, None) };
         let statistics = remains.statistics(now);
         Answer::Removed { ticket, flow: id, statistics, remains }
@@ -247,19 +281,35 @@ impl<Io: PacketIo> Worker<Io> {
     /// Tells what was noticed, as far as there is room; the rest stays with its flows.
     fn tell(&mut self) {
         while let Some(&id) = self.talkative.last() {
-            while let Some(flow) = self.table.get_mut(id).filter(|flow| flow.has_notices()) {
+            loop {
                 if self.answers.is_full() {
                     return;
                 }
-                let Some(observation) = flow.take_notice() else { break };
+                let Some(observation) = self.take_notice(id) else { break };
                 let told = self.answers.push(Answer::Notice(id, observation));
                 debug_assert!(told.is_ok(), "a notice was lost");
                 self.told = true;
             }
             if let Some(flow) = self.table.get_mut(id) {
                 flow.notices_listed = false;
+            } else if let Some(flow) = self.connections.get_mut(id) {
+                flow.notices_listed = false;
             }
             self.talkative.pop();
+        }
+        while !self.answers.is_full()
+            && let Some((id, remains)) = self.connections.take_ended(&mut self.talkative)
+        {
+            let told = self.answers.push(Answer::Gone(id, remains));
+            debug_assert!(told.is_ok(), "an end was lost");
+            self.told = true;
+        }
+    }
+
+    fn take_notice(&mut self, id: FlowId) -> Option<Observation> {
+        match self.table.get_mut(id) {
+            Some(flow) => flow.take_notice(),
+            None => self.connections.get_mut(id)?.take_notice(),
         }
     }
 }

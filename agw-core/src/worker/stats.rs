@@ -6,6 +6,10 @@
 //! receive queue lost count as received, of kind `other`, and dropped at once, so that they do not break the sum. Bytes are those
 //! of UDP payloads.
 
+mod tcp;
+
+pub use tcp::ConnectionEvent;
+
 use crate::model::Leg;
 use agw_srtp::Error as SrtpError;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -179,6 +183,12 @@ pub enum Counter {
     ResidenceBucket(usize),
     /// Sum of these observations, in microseconds.
     ResidenceSumUs,
+    /// `agw_connections_total`.
+    Connections(Leg, ConnectionEvent),
+    /// `agw_stream_bytes_received_total`: of TCP, as they came over the wire.
+    StreamBytesReceived(Leg),
+    /// `agw_stream_bytes_sent_total`.
+    StreamBytesSent(Leg),
     /// Microseconds between a wake-up and the end of its work.
     BusyUs,
     /// Microseconds since the worker began to turn.
@@ -187,11 +197,14 @@ pub enum Counter {
     Turns,
     /// Flows installed now; a gauge.
     Flows,
+    /// Flows over TCP installed now; a gauge.
+    TcpFlows,
     /// Times that orders had to wait because the ring of answers was full.
     AnswersFull,
 }
 
 const LEGS: usize = Leg::ALL.len();
+const CONNECTION_EVENTS: usize = ConnectionEvent::ALL.len();
 const KINDS: usize = PacketKind::ALL.len();
 const JITTER_BUCKETS: usize = JITTER_BOUNDS_US.len() + 1;
 const RESIDENCE_BUCKETS: usize = RESIDENCE_BOUNDS_US.len() + 1;
@@ -208,7 +221,10 @@ const JITTER_AT: usize = LOST_AT + LEGS;
 const JITTER_SUM_AT: usize = JITTER_AT + LEGS * JITTER_BUCKETS;
 const RESIDENCE_AT: usize = JITTER_SUM_AT + LEGS;
 const RESIDENCE_SUM_AT: usize = RESIDENCE_AT + RESIDENCE_BUCKETS;
-const COUNTERS: usize = RESIDENCE_SUM_AT + 6;
+const CONNECTIONS_AT: usize = RESIDENCE_SUM_AT + 7;
+const STREAM_RECEIVED_AT: usize = CONNECTIONS_AT + LEGS * CONNECTION_EVENTS;
+const STREAM_SENT_AT: usize = STREAM_RECEIVED_AT + LEGS;
+const COUNTERS: usize = STREAM_SENT_AT + LEGS;
 
 const fn leg(leg: Leg) -> usize {
     match leg {
@@ -241,6 +257,10 @@ impl Counter {
             Self::Turns => RESIDENCE_SUM_AT + 3,
             Self::Flows => RESIDENCE_SUM_AT + 4,
             Self::AnswersFull => RESIDENCE_SUM_AT + 5,
+            Self::TcpFlows => RESIDENCE_SUM_AT + 6,
+            Self::Connections(l, e) => CONNECTIONS_AT + leg(l) * CONNECTION_EVENTS + e as usize,
+            Self::StreamBytesReceived(l) => STREAM_RECEIVED_AT + leg(l),
+            Self::StreamBytesSent(l) => STREAM_SENT_AT + leg(l),
         }
     }
 }
@@ -347,6 +367,7 @@ mod tests {
             Counter::Turns,
             Counter::Flows,
             Counter::AnswersFull,
+            Counter::TcpFlows,
         ];
         all.extend((0..RESIDENCE_BUCKETS).map(Counter::ResidenceBucket));
         for leg in Leg::ALL {
@@ -358,6 +379,8 @@ mod tests {
             all.extend((0..JITTER_BUCKETS).map(|b| Counter::JitterBucket(leg, b)));
             all.extend([Counter::JitterSumUs(leg), Counter::BytesReceived(leg)]);
             all.extend([Counter::BytesSent(leg), Counter::Lost(leg)]);
+            all.extend(ConnectionEvent::ALL.map(|event| Counter::Connections(leg, event)));
+            all.extend([Counter::StreamBytesReceived(leg), Counter::StreamBytesSent(leg)]);
         }
         all
     }

@@ -4,6 +4,7 @@
 use agw_core::command::order::PortKey;
 use agw_core::io::epoll::{self, EpollIo, EpollPorts, EpollSetup};
 use agw_core::io::sim::{Endpoint, SimIo, SimNet, SimPorts};
+use agw_core::io::stream::{StreamIo, StreamOpener};
 use agw_core::io::sys;
 use agw_core::io::{PacketIo, PortHandle, PortOpener, PortOptions};
 use agw_core::model::Family;
@@ -24,8 +25,8 @@ pub(crate) trait Host {
 }
 
 pub(crate) trait Ground {
-    type Io: PacketIo;
-    type Ports: PortOpener;
+    type Io: PacketIo + StreamIo;
+    type Ports: PortOpener + StreamOpener;
     type Host: Host;
 
     fn new() -> Self;

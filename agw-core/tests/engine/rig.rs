@@ -140,7 +140,9 @@ impl<G: Ground> Rig<G> {
             while let Ok(answer) = self.answers.pop() {
                 match answer {
                     Answer::Notice(flow, what) => self.notices.push((flow, what)),
+                    Answer::Gone(..) => panic!("there is no connection"),
                     Answer::Done(t, _)
+                    | Answer::ChangedTcp(t, _)
                     | Answer::Statistics(t, ..)
                     | Answer::Removed { ticket: t, .. }
                     | Answer::Released { ticket: t, .. } => {

@@ -3,6 +3,7 @@
 
 use agw_core::io::epoll::{self, EpollIo, EpollPorts, EpollSetup};
 use agw_core::io::sim::{Endpoint, SimIo, SimNet, SimPorts};
+use agw_core::io::stream::{StreamIo, StreamOpener};
 use agw_core::io::{PacketIo, PortOpener};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -20,8 +21,8 @@ pub(crate) trait Host {
 }
 
 pub(crate) trait Ground {
-    type Io: PacketIo;
-    type Ports: PortOpener;
+    type Io: PacketIo + StreamIo;
+    type Ports: PortOpener + StreamOpener;
     type Host: Host;
 
     fn new(workers: usize) -> Self;

@@ -380,3 +380,86 @@ fn a_worker_is_woken_once_a_turn_for_all_that_concerns_it() {
     assert_eq!(bench.controller.poll_event(), None);
     assert_eq!(bench.controller.opener().wakes, [0], "no order, no wake-up");
 }
+
+/// A connection of which nothing is said.
+fn connection(realm: &str) -> StreamSpec {
+    spec(realm, Transport::Tcp { tls: false, application: Application::Opaque })
+}
+
+#[test]
+fn a_connection_has_one_port_and_is_told_to_connect_once() {
+    let mut bench = Bench::new(1);
+    let context = bench.context();
+    let access = bench.add(context, connection("access"));
+    bench.add(context, connection("core"));
+    bench.turn();
+    assert_eq!(access.streams[0].rtcp, None);
+    assert_eq!(bench.controller.opener().open.len(), 2);
+    assert!(
+        bench.workers[0].connections.values().all(|flow| flow.plan.stateless && flow.plan.peer.is_some())
+    );
+    let changed = bench.workers[0].changed;
+    let mut establish = connection("access");
+    establish.tcp = Some(Box::new(TcpSpec { establish: true, ..TcpSpec::default() }));
+    for _ in 0..2 {
+        bench.modify(access.id, establish.clone()).unwrap();
+        bench.turn();
+    }
+    assert_eq!(bench.workers[0].changed, changed + 2, "each time it is told");
+    bench.modify(access.id, connection("access")).unwrap();
+    bench.turn();
+    assert_eq!(bench.workers[0].changed, changed + 2, "and not when it is not");
+    bench.execute(Command::RemoveContext(context)).unwrap();
+    bench.assert_nothing_left();
+}
+
+#[test]
+fn a_connection_that_only_lingers_keeps_its_port_and_holds_no_reply_up() {
+    let mut bench = Bench::new(1);
+    let context = bench.context();
+    let side = bench.add(context, connection("access"));
+    bench.turn();
+    let removal = ticket(&bench.execute(Command::Subtract(side.id)).unwrap());
+    while bench.workers[0].obey_one() {}
+    let events = bench.events();
+    assert!(matches!(events[0], Event::Statistics { ticket, .. } if ticket == removal), "{events:?}");
+    assert_eq!(events[1..], [Event::Done(removal)]);
+    assert_eq!(bench.controller.opener().open.len(), 1, "it still delivers");
+    bench.assert_nothing_left();
+}
+
+#[test]
+fn a_connection_is_not_moved_to_another_worker() {
+    let mut bench = Bench::new(2);
+    let contexts = [bench.context(), bench.context()];
+    let sides = contexts.map(|context| bench.add(context, connection("access")));
+    let before = bench.snapshot();
+    let moved =
+        bench.execute(Command::Move { termination: sides[0].id, to: contexts[1], streams: Vec::new() });
+    assert_eq!(moved.unwrap_err(), Refusal::NotImplemented("moving a connection to another worker"));
+    assert_eq!(bench.snapshot(), before);
+}
+
+#[test]
+fn a_path_of_ours_is_made_once_and_names_the_port() {
+    let mut bench = Bench::new(1);
+    let context = bench.context();
+    let msrp = Transport::Tcp { tls: false, application: Application::Msrp };
+    let mut asked = spec("access", msrp);
+    let own = MsrpPaths { own: true, peer: None };
+    asked.tcp = Some(Box::new(TcpSpec { msrp: own, ..TcpSpec::default() }));
+    let first = bench.add(context, asked.clone());
+    let path = first.streams[0].msrp_path.clone().unwrap();
+    assert!(
+        path.starts_with(&format!("msrp://{}/", first.streams[0].rtp)) && path.ends_with(";tcp"),
+        "{path}"
+    );
+    let again = bench.modify(first.id, asked.clone()).unwrap();
+    assert_eq!(again.streams[0].msrp_path.as_ref(), Some(&path));
+    let other = bench.add(context, StreamSpec { realm: RealmName::new("core"), ..asked });
+    assert_ne!(other.streams[0].msrp_path.as_ref().unwrap().split('/').nth(3), path.split('/').nth(3));
+    let mut bad = spec("access", msrp);
+    let two_lines = MsrpPaths { own: true, peer: Some("msrp://a;tcp\r\nX: y".into()) };
+    bad.tcp = Some(Box::new(TcpSpec { msrp: two_lines, ..TcpSpec::default() }));
+    assert!(matches!(bench.modify(first.id, bad), Err(Refusal::NotImplemented(_))));
+}

@@ -14,6 +14,8 @@ use super::*;
 use crate::command::order::{Answer, FlowId, FlowPlan, Numbered, Order, PortKey};
 use crate::command::{Command, Event, Gateway, Refusal, Reply, Ticket};
 use crate::flow::Flow;
+use crate::flow::tcp::TcpFlow;
+use crate::io::stream::StreamOpener;
 use crate::io::{PortHandle, PortOptions};
 use crate::model::*;
 use crate::ports::{LocalAddress, RealmConfig, RealmPorts};
@@ -41,6 +43,8 @@ pub(super) struct OpenPort {
     pub(super) local: SocketAddr,
     pub(super) dscp: u8,
     pub(super) reads_dscp: bool,
+    /// For connections.
+    pub(super) is_stream: bool,
 }
 
 /// Notes what is open; fails when told to.
@@ -77,33 +81,16 @@ impl PortOpener for Recorder {
         local: SocketAddr,
         options: PortOptions,
     ) -> io::Result<PortHandle> {
-        if let Some((_, number)) = due(&mut self.fail_open_after, |(left, _)| left) {
-            return Err(io::Error::from_raw_os_error(number));
-        }
-        if self.foreign.contains(&local.port()) {
-            return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
-        }
-        assert!(self.open.values().all(|port| port.local != local), "{local} is opened twice");
-        self.last_handle += 1;
-        self.open.insert(
-            self.last_handle,
-            OpenPort {
-                worker: Some(worker),
-                reserved: Vec::new(),
-                key,
-                local,
-                dscp: options.dscp,
-                reads_dscp: false,
-            },
-        );
-        Ok(PortHandle(self.last_handle))
+        self.open_port(worker, key, local, options, false)
     }
 
     fn tune(&mut self, port: PortHandle, options: PortOptions) -> io::Result<()> {
         if due(&mut self.fail_tune_after, |left| left).is_some() {
             return Err(io::Error::from_raw_os_error(libc::EPERM));
         }
-        self.open.get_mut(&port.0).expect("an open port").dscp = options.dscp;
+        let port = self.open.get_mut(&port.0).expect("an open port");
+        assert!(!port.is_stream);
+        port.dscp = options.dscp;
         Ok(())
     }
 
@@ -139,6 +126,7 @@ impl PortOpener for Recorder {
 
     fn close(&mut self, worker: usize, port: PortHandle) {
         let closed = self.open.remove(&port.0).expect("a port that is open, once");
+        assert!(!closed.is_stream);
         assert!(closed.worker == Some(worker) || closed.reserved == [worker], "{closed:?} by {worker}");
     }
 
@@ -147,11 +135,64 @@ impl PortOpener for Recorder {
     }
 }
 
+impl StreamOpener for Recorder {
+    fn open_stream(
+        &mut self,
+        worker: usize,
+        key: PortKey,
+        local: SocketAddr,
+        options: PortOptions,
+    ) -> io::Result<PortHandle> {
+        self.open_port(worker, key, local, options, true)
+    }
+
+    fn close_stream(&mut self, worker: usize, port: PortHandle) {
+        let closed = self.open.remove(&port.0).expect("a port that is open, once");
+        assert!(closed.is_stream && closed.worker == Some(worker), "{closed:?} by {worker}");
+    }
+}
+
+impl Recorder {
+    fn open_port(
+        &mut self,
+        worker: usize,
+        key: PortKey,
+        local: SocketAddr,
+        options: PortOptions,
+        is_stream: bool,
+    ) -> io::Result<PortHandle> {
+        if let Some((_, number)) = due(&mut self.fail_open_after, |(left, _)| left) {
+            return Err(io::Error::from_raw_os_error(number));
+        }
+        if self.foreign.contains(&local.port()) {
+            return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
+        }
+        assert!(self.open.values().all(|port| port.local != local), "{local} is opened twice");
+        self.last_handle += 1;
+        self.open.insert(
+            self.last_handle,
+            OpenPort {
+                worker: Some(worker),
+                reserved: Vec::new(),
+                key,
+                local,
+                dscp: options.dscp,
+                reads_dscp: false,
+                is_stream,
+            },
+        );
+        Ok(PortHandle(self.last_handle))
+    }
+}
+
 /// Obeys orders as a worker does, and keeps to what a worker may expect.
 #[derive(Debug)]
 pub(super) struct PretendWorker {
     pub(super) link: ControllerLink,
     pub(super) flows: HashMap<FlowId, Box<Flow>>,
+    pub(super) connections: HashMap<FlowId, Box<TcpFlow>>,
+    /// Removed, and not at their end.
+    pub(super) lingering: Vec<FlowId>,
     pub(super) installed: u64,
     pub(super) changed: u64,
 }
@@ -159,6 +200,19 @@ pub(super) struct PretendWorker {
 impl PretendWorker {
     pub(super) fn obey_all(&mut self) {
         while self.obey_one() {}
+        for id in std::mem::take(&mut self.lingering) {
+            let remains = self.connections.remove(&id).expect("a connection");
+            self.link.answers.push(Answer::Gone(id, remains)).expect("there is room for what is not asked");
+        }
+        for (id, flow) in &self.connections {
+            if let Some(peer) = flow.plan.peer {
+                assert_eq!(
+                    self.connections[&peer].plan.peer,
+                    Some(*id),
+                    "what is joined is joined both ways"
+                );
+            }
+        }
         for (id, flow) in &self.flows {
             if let Some(peer) = flow.plan.peer {
                 assert_eq!(self.flows[&peer].plan.peer, Some(*id), "what is joined is joined both ways");
@@ -187,6 +241,28 @@ impl PretendWorker {
                 keep(&mut running.outbound, plan.outbound.take());
                 Answer::Done(ticket, Some(plan))
             }
+            Order::InstallTcp(id, flow) => {
+                self.installed += 1;
+                let peer_is_there = flow.plan.peer.is_none_or(|peer| self.connections.contains_key(&peer));
+                assert!(peer_is_there && !self.flows.contains_key(&id));
+                assert!(self.connections.insert(id, flow).is_none(), "the place was not free");
+                Answer::Done(ticket, None)
+            }
+            Order::ChangeTcp(id, mut plan) => {
+                self.changed += 1;
+                let peer_is_there = plan.peer.is_none_or(|peer| self.connections.contains_key(&peer));
+                assert!(peer_is_there, "nobody is told of a flow that is not there yet, or not any more");
+                let running = &mut self.connections.get_mut(&id).expect("a flow that runs").plan;
+                std::mem::swap(running, &mut plan);
+                assert_eq!(running.port, plan.port, "ports never change");
+                Answer::ChangedTcp(ticket, plan)
+            }
+            Order::Remove(id) if self.connections.contains_key(&id) => {
+                assert!(!self.lingering.contains(&id), "removed once");
+                self.lingering.push(id);
+                self.connections.get_mut(&id).expect("a flow that runs").plan.peer = None;
+                Answer::Statistics(ticket, id, StreamStatistics::default())
+            }
             Order::Remove(id) => {
                 let remains = self.flows.remove(&id).expect("a flow that runs");
                 Answer::Removed { ticket, flow: id, statistics: StreamStatistics::default(), remains }
@@ -196,7 +272,7 @@ impl PretendWorker {
                 Answer::Released { ticket, flow: id, statistics: StreamStatistics::default(), moving }
             }
             Order::Read(id) => {
-                assert!(self.flows.contains_key(&id));
+                assert!(self.flows.contains_key(&id) || self.connections.contains_key(&id));
                 Answer::Statistics(ticket, id, StreamStatistics { packets_sent: 7, ..Default::default() })
             }
         };
@@ -253,7 +329,14 @@ impl Bench {
         let (links, ends): (Vec<WorkerLink>, Vec<ControllerLink>) =
             (0..workers).map(|_| rings(orders)).unzip();
         let controller = Controller::new(config, Recorder::default(), links).unwrap();
-        let pretend = |link| PretendWorker { link, flows: HashMap::new(), installed: 0, changed: 0 };
+        let pretend = |link| PretendWorker {
+            link,
+            flows: HashMap::new(),
+            connections: HashMap::new(),
+            lingering: Vec::new(),
+            installed: 0,
+            changed: 0,
+        };
         Self { controller, workers: ends.into_iter().map(pretend).collect() }
     }
 
@@ -324,6 +407,9 @@ impl Bench {
             .iter()
             .flat_map(|worker| worker.flows.iter().map(|(id, flow)| format!("{id:?} {:?}", flow.plan)))
             .collect();
+        plans.extend(self.workers.iter().flat_map(|worker| {
+            worker.connections.iter().map(|(id, flow)| format!("{id:?} {:?}", flow.plan))
+        }));
         plans.sort();
         Snapshot {
             contexts: self.controller.contexts(None, usize::MAX),
@@ -351,7 +437,7 @@ impl Bench {
         assert!(self.controller.flows_by_worker().iter().all(|flows| *flows == 0));
         assert!(self.controller.registry.terminations().is_empty());
         assert!(self.controller.registry.empty_contexts().is_empty());
-        assert!(self.workers.iter().all(|worker| worker.flows.is_empty()));
+        assert!(self.workers.iter().all(|worker| worker.flows.is_empty() && worker.connections.is_empty()));
         assert!(self.controller.passages.is_empty());
         assert!(self.controller.outstanding_by_worker().iter().all(|orders| *orders == 0));
     }

@@ -30,7 +30,7 @@ struct Kind {
 }
 
 /// Mostly what can be joined.
-const LIKELY_TRANSPORTS: [usize; 9] = [0, 1, 2, 3, 2, 3, 0, 2, 4];
+const LIKELY_TRANSPORTS: [usize; 14] = [0, 1, 2, 3, 2, 3, 0, 2, 4, 5, 5, 7, 9, 5];
 
 fn kind() -> impl Strategy<Value = Kind> {
     (
@@ -238,7 +238,14 @@ impl Run {
         for termination in registry.terminations().values() {
             let worker = registry.context(termination.context).unwrap().worker;
             for stream in &termination.streams {
-                let plan = &self.bench.workers[worker.unwrap()].flows[&stream.flow].plan;
+                let worker_bench = &self.bench.workers[worker.unwrap()];
+                if let Some(flow) = worker_bench.connections.get(&stream.flow) {
+                    let port = &self.bench.controller.opener().open[&flow.plan.port.handle.0];
+                    assert!(port.is_stream && port.worker == worker);
+                    assert_eq!(flow.plan.mode, stream.asked.mode);
+                    continue;
+                }
+                let plan = &worker_bench.flows[&stream.flow].plan;
                 for binding in plan.ports.into_iter().flatten() {
                     let port = &self.bench.controller.opener().open[&binding.handle.0];
                     assert_eq!((port.worker, port.reserved.as_slice()), (worker, [].as_slice()));
@@ -250,7 +257,12 @@ impl Run {
         }
         assert!(self.bench.controller.passages.is_empty());
         let streams = registry.terminations().values().map(|found| found.streams.len()).sum::<usize>();
-        let running = self.bench.workers.iter().map(|worker| worker.flows.len()).sum::<usize>();
+        let running = self
+            .bench
+            .workers
+            .iter()
+            .map(|worker| worker.flows.len() + worker.connections.len() - worker.lingering.len())
+            .sum::<usize>();
         assert_eq!(running, streams);
     }
 

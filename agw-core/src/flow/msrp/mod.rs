@@ -206,6 +206,11 @@ impl MsrpStream {
         matches!(self.state, State::Protocol(0))
     }
 
+    /// Whether something waits to go out that needs no more input, only room: call [`MsrpStream::transform`] again, with nothing if there is nothing.
+    pub const fn has_output(&self) -> bool {
+        !matches!(self.pending, Pending::Nothing)
+    }
+
     /// Takes at least one byte. There is room for one, and nothing is pending.
     fn step(&mut self, rest: &[u8], output: &mut Output<'_>) -> Result<usize, MsrpError> {
         match self.state {

@@ -1,0 +1,149 @@
+//! Bytes from one side to the other, in order, never more than there is room for; and the end of them.
+
+use super::Look;
+use super::set_up::failure_of;
+use crate::flow::tcp::TcpFlow;
+use crate::io::stream::StreamIo;
+use crate::model::BearerFailure;
+use crate::worker::stats::{ConnectionEvent, Counter};
+use std::io;
+
+impl<Io: StreamIo> Look<'_, Io> {
+    /// Carries what comes at `from` to `to`, as far as both can and the budget allows.
+    pub(super) fn carry(&mut self, from: &mut TcpFlow, to: &mut TcpFlow) {
+        loop {
+            // What comes after the other side was removed is not for that any more.
+            let came = if to.removed.is_none() { self.take_in(from) } else { 0 };
+            let passed = self.pass(from, to);
+            let left = self.give_out(to);
+            if came + passed + left == 0 || self.bytes_left == 0 {
+                break;
+            }
+        }
+        if from.input_ended && from.is_drained() && to.line().is_some() {
+            to.output_closing = true;
+        }
+    }
+
+    /// From the wire into the inbox.
+    pub(super) fn take_in(&mut self, flow: &mut TcpFlow) -> usize {
+        if !flow.may_read() {
+            return 0;
+        }
+        let mut taken = 0;
+        while let Some(line) = flow.lines.first_mut().filter(|line| line.carries() && line.readable)
+            && self.bytes_left > 0
+        {
+            let space = flow.inbox.space(self.pool);
+            let at_most = space.len().min(self.bytes_left);
+            if at_most == 0 {
+                break;
+            }
+            match self.io.receive(line.handle, &mut space[..at_most]) {
+                Ok(0) => (line.input_ended, line.readable, flow.input_ended) = (true, false, true),
+                Ok(n) => {
+                    flow.inbox.filled(n);
+                    self.bytes_left -= n;
+                    taken += n;
+                    flow.count_received(n, self.now);
+                    self.tally.add(Counter::StreamBytesReceived(flow.plan.leg), n as u64);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.break_off(flow, failure_of(&error));
+                    break;
+                }
+            }
+        }
+        taken
+    }
+
+    /// From the inbox of one side to the wire of the other.
+    fn pass(&mut self, from: &mut TcpFlow, to: &mut TcpFlow) -> usize {
+        if from.is_drained() || !from.may_pass_to(to) {
+            return 0;
+        }
+        let Some(line) = to.line_mut().filter(|line| !line.output_ended) else { return 0 };
+        let before = from.content.messages();
+        let space = line.wire.space(self.pool);
+        match from.content.transform(from.inbox.bytes(), space) {
+            Ok((taken, put)) => {
+                line.wire.filled(put);
+                from.inbox.consume(taken);
+                to.messages_sent += from.content.messages() - before;
+                taken + put
+            }
+            Err(_) => {
+                self.break_off(from, BearerFailure::Malformed);
+                0
+            }
+        }
+    }
+
+    /// From the wire's buffer to the peer; and then the end, where there is one.
+    pub(super) fn give_out(&mut self, flow: &mut TcpFlow) -> usize {
+        let mut given = 0;
+        while let Some(line) = flow.line_mut().filter(|line| line.writable && !line.wire.is_empty()) {
+            match self.io.transmit(line.handle, line.wire.bytes()) {
+                Ok(n) => {
+                    line.wire.consume(n);
+                    given += n;
+                    flow.count_sent(n, self.now);
+                    self.tally.add(Counter::StreamBytesSent(flow.plan.leg), n as u64);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.writable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.break_off(flow, failure_of(&error));
+                    break;
+                }
+            }
+        }
+        given
+    }
+
+    /// Ends what has come to its end: our half, then the connection.
+    pub(super) fn end_in_order(&mut self, flow: &mut TcpFlow, other: Option<&TcpFlow>) {
+        if flow.removed.is_some() && other.is_none_or(TcpFlow::is_drained) {
+            flow.output_closing = true;
+        }
+        if flow.removed.is_some() && other.is_none_or(|other| other.line().is_none()) {
+            // Nobody is there to take it.
+            flow.inbox.clear(self.pool);
+        }
+        let closes = flow.output_closing;
+        let removed = flow.removed.is_some();
+        let Some(line) = flow.line_mut() else { return };
+        if closes && !line.output_ended && line.wire.is_empty() {
+            self.io.finish(line.handle);
+            line.output_ended = true;
+        }
+        if removed && line.output_ended {
+            self.discard(flow);
+        }
+        if flow.line().is_some_and(|line| line.input_ended && line.output_ended) {
+            self.let_go(flow, false);
+            self.count(flow, ConnectionEvent::Released);
+            flow.note_over(None);
+        }
+    }
+
+    /// Reads what nobody wants any more, until the end: a connection that is closed with something unread is reset, and that would destroy what
+    /// is in flight to the peer.
+    fn discard(&mut self, flow: &mut TcpFlow) {
+        while let Some(line) = flow.line_mut().filter(|line| line.readable && !line.input_ended)
+            && self.bytes_left > 0
+        {
+            let space = line.wire.space(self.pool);
+            let at_most = space.len().min(self.bytes_left);
+            match self.io.receive(line.handle, &mut space[..at_most]) {
+                Ok(0) => line.input_ended = true,
+                Ok(n) => self.bytes_left -= n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => (line.input_ended, line.readable) = (true, false),
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The worker's streams over TCP: a table of flows beside that of datagrams, and a queue of those that have something to do. A turn hears what has
+//! changed below, looks at the flows that are due, and gives each its share of work, round robin, until the turn's budget is spent, so
+//! that media on the same worker never wait long (TCP-1 to TCP-6). A worker without such flows does none of this.
+//!
+//! ```text
+//!   a's wire --[take in]--> a's inbox --[pass]--> b's wire --[give out]--> b's peer
+//! ```
+//!
+//! A flow's peer is read only while its inbox has room, and that empties only as fast as the other side takes: a slow reader slows the
+//! sender, and what waits is bounded at each place (TCP-4).
+
+mod carry;
+mod clock;
+mod look;
+mod set_up;
+
+use super::stats::Tally;
+use crate::command::order::{FlowId, TcpPlan};
+use crate::flow::tcp::TcpFlow;
+use crate::flow::tcp::buffer::Pool;
+use crate::io::stream::{ConnectionHandle, StreamEvent, StreamIo};
+use crate::io::{Now, PortHandle};
+use crate::model::StreamStatistics;
+use clock::Clock;
+use std::collections::{HashMap, VecDeque};
+
+/// The most changes that are heard in one turn.
+const MAX_EVENTS_PER_TURN: usize = 256;
+/// Bytes that one flow may take in before another has its turn.
+const LOOK_BYTES: usize = 64 * 1024;
+/// Bytes that all flows together may take in during one turn: about a tenth of a millisecond's work.
+const TURN_BYTES: usize = 256 * 1024;
+/// The most flows that are looked at in one turn.
+const MAX_LOOKS_PER_TURN: usize = 128;
+
+/// All flows over TCP of a worker.
+#[derive(Debug)]
+pub(super) struct Connections {
+    flows: Box<[Option<Box<TcpFlow>>]>,
+    /// Those there are, in no order.
+    live: Vec<FlowId>,
+    by_connection: HashMap<ConnectionHandle, FlowId>,
+    by_port: HashMap<PortHandle, FlowId>,
+    /// Those with something to do, each once.
+    queue: VecDeque<FlowId>,
+    /// Those that have been removed and are at their end.
+    ended: Vec<FlowId>,
+    pool: Pool,
+    clock: Clock,
+}
+
+/// What a look works with.
+struct Look<'a, Io> {
+    io: &'a mut Io,
+    pool: &'a mut Pool,
+    by_connection: &'a mut HashMap<ConnectionHandle, FlowId>,
+    tally: &'a mut Tally,
+    now: Now,
+    /// Bytes that may still be taken in.
+    bytes_left: usize,
+}
+
+impl Connections {
+    /// Room for as many flows as the worker's table has.
+    pub(super) fn new(flows: usize) -> Self {
+        Self {
+            flows: (0..flows).map(|_| None).collect(),
+            live: Vec::new(),
+            by_connection: HashMap::new(),
+            by_port: HashMap::new(),
+            queue: VecDeque::new(),
+            ended: Vec::new(),
+            pool: Pool::default(),
+            clock: Clock::default(),
+        }
+    }
+
+    /// How many flows there are.
+    pub(super) fn installed(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Whether the next turn should not wait.
+    pub(super) fn has_work(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Whether a flow is at its end, and nobody has been told.
+    pub(super) fn has_ended(&self) -> bool {
+        !self.ended.is_empty()
+    }
+
+    /// A flow by its number.
+    pub(super) fn get_mut(&mut self, id: FlowId) -> Option<&mut TcpFlow> {
+        self.flows.get_mut(id.0 as usize)?.as_deref_mut()
+    }
+
+    /// Puts a flow into a free place. Gives it back when there is no such place or it is taken.
+    pub(super) fn install(
+        &mut self,
+        id: FlowId,
+        mut flow: Box<TcpFlow>,
+        now: Now,
+    ) -> Result<(), Box<TcpFlow>> {
+        let Some(place @ None) = self.flows.get_mut(id.0 as usize) else { return Err(flow) };
+        flow.installed(now);
+        flow.live_at = self.live.len();
+        self.live.push(id);
+        self.by_port.insert(flow.plan.port.handle, id);
+        *place = Some(flow);
+        self.enqueue(id);
+        Ok(())
+    }
+
+    /// A flow goes on by another plan. What it replaces is left in `plan`.
+    pub(super) fn change(&mut self, id: FlowId, plan: &mut TcpPlan) {
+        if let Some(flow) = self.get_mut(id) {
+            flow.change(plan);
+            self.enqueue(id);
+        }
+    }
+
+    /// A flow only delivers what is in flight from now on. Its counters; `None`: there is no such flow.
+    pub(super) fn remove(&mut self, id: FlowId, now: Now) -> Option<StreamStatistics> {
+        let flow = self.get_mut(id)?;
+        flow.removed = Some(now);
+        let statistics = flow.statistics(now);
+        self.enqueue(id);
+        Some(statistics)
+    }
+
+    /// The counters of a flow.
+    pub(super) fn statistics(&self, id: FlowId, now: Now) -> Option<StreamStatistics> {
+        let flow = self.flows.get(id.0 as usize)?.as_deref()?;
+        Some(flow.statistics(now))
+    }
+
+    /// One turn: hears, looks and works within the budget. Flows that have something to tell are added to `talkative`.
+    pub(super) fn turn<Io: StreamIo>(
+        &mut self,
+        io: &mut Io,
+        now: Now,
+        tally: &mut Tally,
+        talkative: &mut Vec<FlowId>,
+    ) {
+        if self.live.is_empty() {
+            return;
+        }
+        self.hear(io);
+        self.visit(now, talkative);
+        let mut bytes_left = TURN_BYTES;
+        for _ in 0..self.queue.len().min(MAX_LOOKS_PER_TURN) {
+            let Some(id) = self.queue.pop_front() else { break };
+            let share = bytes_left.min(LOOK_BYTES);
+            bytes_left -= self.look_at(id, io, now, tally, share, talkative);
+            if bytes_left == 0 {
+                break;
+            }
+        }
+    }
+
+    /// Takes out a flow that is at its end.
+    pub(super) fn take_ended(&mut self, talkative: &mut Vec<FlowId>) -> Option<(FlowId, Box<TcpFlow>)> {
+        let id = self.ended.pop()?;
+        let mut flow = self.flows.get_mut(id.0 as usize)?.take()?;
+        if flow.notices_listed {
+            talkative.retain(|listed| *listed != id);
+            flow.notices_listed = false;
+        }
+        if flow.queued {
+            self.queue.retain(|queued| *queued != id);
+        }
+        flow.inbox.clear(&mut self.pool);
+        self.by_port.remove(&flow.plan.port.handle);
+        self.live.swap_remove(flow.live_at);
+        if let Some(moved) = self.live.get(flow.live_at).copied()
+            && let Some(moved) = self.get_mut(moved)
+        {
+            moved.live_at = flow.live_at;
+        }
+        if self.live.is_empty() {
+            self.pool.empty();
+        }
+        Some((id, flow))
+    }
+
+    /// Takes note of what has changed below.
+    fn hear<Io: StreamIo>(&mut self, io: &mut Io) {
+        for _ in 0..MAX_EVENTS_PER_TURN {
+            let Some(event) = io.poll_stream() else { return };
+            let id = match event {
+                StreamEvent::Knock(port) => self.by_port.get(&port).copied(),
+                StreamEvent::Readable(line) | StreamEvent::Writable(line) => {
+                    self.by_connection.get(&line).copied()
+                }
+            };
+            let Some(id) = id else { continue };
+            let Some(flow) = self.get_mut(id) else { continue };
+            match event {
+                StreamEvent::Knock(_) => flow.knocked = true,
+                StreamEvent::Readable(handle) => {
+                    flow.lines
+                        .iter_mut()
+                        .filter(|line| line.handle == handle)
+                        .for_each(|line| line.readable = true);
+                }
+                StreamEvent::Writable(handle) => {
+                    flow.lines
+                        .iter_mut()
+                        .filter(|line| line.handle == handle)
+                        .for_each(|line| line.writable = true);
+                }
+            }
+            self.enqueue(id);
+        }
+    }
+
+    fn enqueue(&mut self, id: FlowId) {
+        if let Some(flow) = self.get_mut(id)
+            && !std::mem::replace(&mut flow.queued, true)
+        {
+            self.queue.push_back(id);
+        }
+    }
+}

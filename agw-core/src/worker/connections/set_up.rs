@@ -1,0 +1,136 @@
+//! How connections come about: we listen, accept who may be the peer, or connect when told to (TCP-2), by ourselves never (TCP-1).
+
+use super::Look;
+use crate::command::order::FlowId;
+use crate::flow::tcp::TcpFlow;
+use crate::flow::tcp::line::{Line, Stage};
+use crate::io::stream::StreamIo;
+use crate::model::{BearerFailure, Trigger};
+use crate::worker::stats::{ConnectionEvent, Counter};
+use std::io;
+
+/// The most peers that are let in, or turned away, at one look.
+const MAX_ACCEPTS_PER_LOOK: usize = 16;
+
+impl<Io: StreamIo> Look<'_, Io> {
+    /// Listens, accepts and connects as the plan says now.
+    pub(super) fn set_up(&mut self, id: FlowId, flow: &mut TcpFlow) {
+        if flow.removed.is_some() {
+            self.stop_listening(flow);
+            if flow.line().is_none() {
+                self.let_go(flow, true);
+            }
+            return;
+        }
+        if flow.wants_connect && flow.over {
+            flow.begin_anew(self.pool);
+        }
+        match (flow.should_listen(), flow.listening) {
+            (true, false) => self.listen(flow),
+            (false, true) => self.stop_listening(flow),
+            _ => {}
+        }
+        if flow.listening && flow.knocked && flow.can_judge() {
+            self.accept(id, flow);
+        }
+        if flow.should_connect() {
+            self.connect(id, flow);
+        }
+        self.look_at_connecting(flow);
+    }
+
+    fn listen(&mut self, flow: &mut TcpFlow) {
+        match self.io.listen(flow.plan.port.handle) {
+            // Who came before we looked is not told again.
+            Ok(()) => (flow.listening, flow.knocked) = (true, true),
+            Err(_) => self.break_off(flow, BearerFailure::Resources),
+        }
+    }
+
+    pub(super) fn stop_listening(&mut self, flow: &mut TcpFlow) {
+        if std::mem::take(&mut flow.listening) {
+            flow.knocked = false;
+            // A port that cannot be silenced turns everybody away when the flow is gone.
+            let _ = self.io.stop_listening(flow.plan.port.handle);
+        }
+    }
+
+    fn accept(&mut self, id: FlowId, flow: &mut TcpFlow) {
+        for _ in 0..MAX_ACCEPTS_PER_LOOK {
+            let Ok((handle, from)) = self.io.accept(flow.plan.port.handle) else {
+                flow.knocked = false;
+                return;
+            };
+            if !flow.admits(from) {
+                flow.count_refused();
+                self.count(flow, ConnectionEvent::TurnedAway);
+                self.io.release(handle, true);
+                continue;
+            }
+            self.count(flow, ConnectionEvent::Accepted);
+            self.by_connection.insert(handle, id);
+            flow.lines.push(Line::new(handle, from, Stage::Up, self.now));
+            self.come_up(flow);
+            return;
+        }
+    }
+
+    fn connect(&mut self, id: FlowId, flow: &mut TcpFlow) {
+        let Some(remote) = flow.plan.remote else { return };
+        self.stop_listening(flow);
+        match self.io.connect(flow.plan.port.handle, remote) {
+            Ok(handle) => {
+                flow.wants_connect = false;
+                self.by_connection.insert(handle, id);
+                flow.lines.push(Line::new(handle, remote, Stage::Connecting, self.now));
+            }
+            Err(error) => self.break_off(flow, failure_of(&error)),
+        }
+    }
+
+    fn look_at_connecting(&mut self, flow: &mut TcpFlow) {
+        let now = self.now;
+        let Some(line) =
+            flow.lines.first_mut().filter(|line| line.stage == Stage::Connecting && line.writable)
+        else {
+            return;
+        };
+        match self.io.established(line.handle) {
+            Ok(()) => {
+                line.reach(Stage::Up, now);
+                self.count(flow, ConnectionEvent::Connected);
+                self.come_up(flow);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.writable = false,
+            Err(error) => self.break_off(flow, failure_of(&error)),
+        }
+    }
+
+    /// TCP is up, and nothing more has to be proven.
+    fn come_up(&mut self, flow: &mut TcpFlow) {
+        self.stop_listening(flow);
+        flow.wants_connect = false;
+        flow.note_established();
+        flow.note_source();
+        flow.cue |= flow.triggers(Trigger::Tcp) || flow.triggers(Trigger::Tls);
+    }
+
+    pub(super) fn count(&mut self, flow: &TcpFlow, event: ConnectionEvent) {
+        self.tally.add(Counter::Connections(flow.plan.leg, event), 1);
+    }
+}
+
+/// What the system's word means.
+pub(super) fn failure_of(error: &io::Error) -> BearerFailure {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => BearerFailure::Refused,
+        io::ErrorKind::TimedOut => BearerFailure::TimedOut,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+            BearerFailure::Reset
+        }
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::PermissionDenied => BearerFailure::Unreachable,
+        _ => BearerFailure::Resources,
+    }
+}

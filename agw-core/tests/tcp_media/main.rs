@@ -1,0 +1,8 @@
+//! Media over TCP through a whole gateway on the pretend network: a controller that is commanded, a worker that carries, and far hosts that connect, send,
+//! stall and break off.
+
+mod ending;
+mod msrp;
+mod pressure;
+mod rig;
+mod set_up;
