@@ -35,6 +35,8 @@ pub enum TlsFailure {
     Truncated,
     /// The identity of the pre-shared key is not the one that was given.
     UnknownPskIdentity,
+    /// The peer's pre-shared key is another one, or what it sent to prove it was changed (TLS-11).
+    PskMismatch,
     /// A pre-shared key was given, and the gateway is built without TLS for those.
     PskUnsupported,
     /// The peer asked for a renegotiation.
@@ -61,6 +63,7 @@ impl fmt::Display for TlsFailure {
             Self::TimedOut => "the handshake took too long",
             Self::Truncated => "the connection ended before the session did",
             Self::UnknownPskIdentity => "the identity of the pre-shared key is unknown",
+            Self::PskMismatch => "the peer has another pre-shared key",
             Self::PskUnsupported => "the gateway is built without TLS with pre-shared keys",
             Self::Renegotiation => "the peer asked for a renegotiation",
             Self::Internal => "a fault of the gateway",

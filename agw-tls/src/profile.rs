@@ -229,6 +229,18 @@ impl Compiled {
             ..proof::provider().clone()
         }
     }
+
+    /// The groups by OpenSSL's names, those that it has.
+    #[cfg(feature = "openssl")]
+    pub(crate) fn groups_of_openssl(&self) -> Vec<&'static str> {
+        let names = self.groups.iter().filter_map(|group| match group.name() {
+            rustls::NamedGroup::X25519 => Some("X25519"),
+            rustls::NamedGroup::secp256r1 => Some("P-256"),
+            rustls::NamedGroup::secp384r1 => Some("P-384"),
+            _ => None,
+        });
+        names.collect()
+    }
 }
 
 /// The version to which a suite belongs.

@@ -2,7 +2,7 @@
 //! configuration everything but our certificate is shared. rustls keeps its own time out of what we use (no tickets, no dates), so it
 //! is given a clock that stands still.
 
-use super::{MAX_UNSENT_BYTES, Role};
+use super::{MAX_UNSENT_BYTES, MIN_WRITE_BYTES, Role, Session};
 use crate::failure::TlsFailure;
 use crate::identity::Identity;
 use crate::profile::{self, Compiled, ProfileError, Version};
@@ -23,8 +23,6 @@ use std::sync::Arc;
 const RECORD_OVERHEAD_BYTES: usize = 5 + 8 + 16;
 /// The most plaintext in one record (RFC 8446 section 5.1).
 const RECORD_BYTES: usize = 16 * 1024;
-/// Less than this is not written while other things wait, so that nobody makes records of a few bytes.
-const MIN_WRITE_BYTES: usize = 1024;
 /// Up to so much room for ciphertext stays with an idle session, which is what rustls reads at once.
 const IDLE_BUFFER_BYTES: usize = 4096;
 
@@ -80,7 +78,7 @@ impl Configurations {
         Ok(Self { client: Arc::new(client), server: Arc::new(server) })
     }
 
-    pub(super) fn session(&self, role: Role, identity: &Identity) -> Result<Session, TlsFailure> {
+    pub(super) fn session(&self, role: Role, identity: &Identity) -> Result<RustlsSession, TlsFailure> {
         let mut connection: Connection = match role {
             Role::Client => {
                 let mut config = ClientConfig::clone(&self.client);
@@ -96,7 +94,7 @@ impl Configurations {
             }
         };
         connection.set_buffer_limit(Some(MAX_UNSENT_BYTES + RECORD_BYTES));
-        Ok(Session {
+        Ok(RustlsSession {
             connection,
             fed_bytes: 0,
             unread_bytes: 0,
@@ -116,7 +114,7 @@ enum State {
 }
 
 /// One session.
-pub(super) struct Session {
+pub(super) struct RustlsSession {
     connection: Connection,
     /// Fed since the last time that it was worked on.
     fed_bytes: usize,
@@ -128,8 +126,21 @@ pub(super) struct Session {
     state: State,
 }
 
-impl Session {
-    pub(super) fn feed(&mut self, ciphertext: &[u8]) -> usize {
+impl RustlsSession {
+    /// Gives back what a burst has made rustls's buffer of ciphertext grow by, which it does when it is about to read.
+    fn shrink(&mut self) {
+        struct NothingNow;
+        impl Read for NothingNow {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+        }
+        let _ = self.connection.read_tls(&mut NothingNow);
+    }
+}
+
+impl Session for RustlsSession {
+    fn feed(&mut self, ciphertext: &[u8]) -> usize {
         if self.state != State::Open {
             return ciphertext.len(); // RFC 8446 section 6.1: what follows a closure alert is ignored.
         }
@@ -140,7 +151,7 @@ impl Session {
         taken
     }
 
-    pub(super) fn process(&mut self) -> Result<(), TlsFailure> {
+    fn process(&mut self) -> Result<(), TlsFailure> {
         if let State::Failed(failure) = self.state {
             return Err(failure);
         }
@@ -168,33 +179,22 @@ impl Session {
         }
     }
 
-    /// Gives back what a burst has made rustls's buffer of ciphertext grow by, which it does when it is about to read.
-    fn shrink(&mut self) {
-        struct NothingNow;
-        impl Read for NothingNow {
-            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::WouldBlock.into())
-            }
-        }
-        let _ = self.connection.read_tls(&mut NothingNow);
-    }
-
-    pub(super) fn is_handshaking(&self) -> bool {
+    fn is_handshaking(&self) -> bool {
         self.connection.is_handshaking()
     }
 
-    pub(super) fn wants_process(&self) -> bool {
+    fn wants_process(&self) -> bool {
         self.fed_bytes > 0
     }
 
-    pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
+    fn peer_certificate(&self) -> Option<&[u8]> {
         if self.is_handshaking() {
             return None;
         }
         Some(self.connection.peer_certificates()?.first()?)
     }
 
-    pub(super) fn read(&mut self, into: &mut [u8]) -> usize {
+    fn read(&mut self, into: &mut [u8]) -> usize {
         if self.unread_bytes == 0 {
             return 0;
         }
@@ -203,11 +203,11 @@ impl Session {
         read
     }
 
-    pub(super) fn peer_has_closed(&self) -> bool {
+    fn peer_has_closed(&self) -> bool {
         self.state == State::PeerClosed && self.unread_bytes == 0
     }
 
-    pub(super) fn write(&mut self, plaintext: &[u8]) -> usize {
+    fn write(&mut self, plaintext: &[u8]) -> usize {
         let room = MAX_UNSENT_BYTES.saturating_sub(self.unsent_bytes);
         let takes = plaintext.len().min(room);
         let crumbs = takes < plaintext.len() && takes < MIN_WRITE_BYTES;
@@ -219,22 +219,22 @@ impl Session {
         taken
     }
 
-    pub(super) fn drain(&mut self, mut into: &mut [u8]) -> usize {
+    fn drain(&mut self, mut into: &mut [u8]) -> usize {
         let drained = self.connection.write_tls(&mut into).unwrap_or(0);
         self.unsent_bytes = if self.has_output() { self.unsent_bytes.saturating_sub(drained) } else { 0 };
         drained
     }
 
-    pub(super) fn has_output(&self) -> bool {
+    fn has_output(&self) -> bool {
         self.connection.wants_write()
     }
 
-    pub(super) fn close(&mut self) {
+    fn close(&mut self) {
         self.closed = true;
         self.connection.send_close_notify();
     }
 
-    pub(super) fn description(&self) -> Option<(Version, &'static str)> {
+    fn description(&self) -> Option<(Version, &'static str)> {
         let suite = self.connection.negotiated_cipher_suite()?;
         let version = match self.connection.protocol_version()? {
             rustls::ProtocolVersion::TLSv1_3 => Version::Tls13,

@@ -74,7 +74,7 @@ pub(crate) fn give(
     seed: &mut Seed,
 ) -> (Vec<u8>, Result<(), TlsFailure>) {
     let mut plaintext = vec![];
-    while !bytes.is_empty() {
+    while !bytes.is_empty() || engine.wants_process() {
         let piece = seed.up_to(most).min(bytes.len());
         let taken = engine.feed(&bytes[..piece]);
         bytes = &bytes[taken..];
