@@ -13,10 +13,12 @@ FROM rust:1.95.0-bookworm AS build
 ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /source
 COPY . .
-RUN cargo build --release --locked --package agw \
+# The feature is TLS with pre-shared keys; this image has the headers of OpenSSL that it needs.
+RUN cargo build --release --locked --package agw --features openssl \
     && install -D target/release/agw /out/agw
 
 FROM debian:bookworm-slim
+RUN apt-get update && apt-get install -y --no-install-recommends libssl3 && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10470 --no-create-home --shell /usr/sbin/nologin agw
 COPY --from=build /out/agw /usr/local/bin/agw
 COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/agw/

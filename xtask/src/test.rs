@@ -9,6 +9,8 @@ use crate::shell::{command, run as run_loudly, run_and_watch, title};
 use crate::{conformance, deny, fuzz, place, setup, skipped};
 
 const FUZZ_SECONDS: u32 = 20;
+/// What the tests build with; a build for use asks for it.
+const ALL_FEATURES: &str = "agw/openssl";
 
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Options {
@@ -38,7 +40,17 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     let mut steps = Steps::default();
     steps.take("format", || run_loudly(&mut command("cargo", &["fmt", "--all", "--check"])));
     steps.take("lints", || {
-        let lints = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+        let lints = [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--features",
+            ALL_FEATURES,
+            "--",
+            "-D",
+            "warnings",
+        ];
         run_loudly(&mut command("cargo", &lints))
     });
     steps.take("documentation", || {
@@ -59,13 +71,21 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         });
     }
     let mut counts = Counts::default();
+    // A gateway built without OpenSSL's headers must hold as well; only agw-tls looks at the feature.
+    steps.take("without OpenSSL", || {
+        let lints = ["clippy", "-p", "agw-tls", "--all-targets", "--locked", "--", "-D", "warnings"];
+        run_loudly(&mut command("cargo", &lints))?;
+        let mut tests = command("cargo", &["test", "-p", "agw-tls", "--locked", "--no-fail-fast"]);
+        run_and_watch(&mut tests, |line| counts.see(line))
+    });
     steps.take("tests", || cargo_test(options.quick, &mut counts));
     conclude(&steps, &counts)
 }
 
 /// Unit, integration, documentation and interop tests of all members.
 fn cargo_test(quick: bool, counts: &mut Counts) -> Result<(), String> {
-    let mut tests = command("cargo", &["test", "--workspace", "--locked", "--no-fail-fast"]);
+    let mut tests =
+        command("cargo", &["test", "--workspace", "--locked", "--no-fail-fast", "--features", ALL_FEATURES]);
     if quick {
         tests.args(["--exclude", "interop"]);
     }
