@@ -45,6 +45,8 @@ pub fn check(config: &Config) -> Vec<Problem> {
     names(&mut found, "dtls.versions", &config.dtls.versions, &["1.0", "1.2"], 1);
     names(&mut found, "tls.fingerprint_hashes", &config.tls.fingerprint_hashes, &HASHES, 1);
     names(&mut found, "dtls.fingerprint_hashes", &config.dtls.fingerprint_hashes, &HASHES, 1);
+    names(&mut found, "tls.msrp_fingerprint_hashes", &config.tls.msrp_fingerprint_hashes, &HASHES, 0);
+    media_tls(config, &mut found);
     range(&mut found, "tls.fingerprint_wait_ms", config.tls.fingerprint_wait_ms.into(), 0, 60_000);
     range(&mut found, "dtls.fingerprint_wait_ms", config.dtls.fingerprint_wait_ms.into(), 0, 60_000);
     range(&mut found, "dtls.handshakes_per_tick", config.dtls.handshakes_per_tick.into(), 1, 64);
@@ -76,6 +78,17 @@ pub fn check(config: &Config) -> Vec<Problem> {
         found.push(Problem::warning("admin.listen", what));
     }
     found
+}
+
+/// Only where the versions are right: they are named by themselves.
+fn media_tls(config: &Config, found: &mut Vec<Problem>) {
+    let tls = &config.tls;
+    if tls.profile().versions.len() < tls.versions.len() {
+        return;
+    }
+    if let Err(error) = tls.compile() {
+        found.push(Problem::error("tls.suites", error.to_string()));
+    }
 }
 
 fn realms(config: &Config, found: &mut Vec<Problem>) {
@@ -242,6 +255,12 @@ mod tests {
             "srtp.suites=[]",
             "srtp.replay_window=63",
             "iq.profile=nonsense",
+            "tls.versions=[\"1.1\"]",
+            "tls.versions=[]",
+            "tls.suites=[\"TLS_RSA_WITH_NULL_SHA256\"]",
+            "tls.suites=[\"TLS_AES_128_GCM_SHA256\"]",
+            "tls.msrp_fingerprint_hashes=[\"md5\"]",
+            "tls.fingerprint_wait_ms=60001",
             "io.backend=xdp",
             "limits.contexts=0",
             "limits.emergency_reserve=51",

@@ -6,9 +6,11 @@
 pub mod check;
 pub mod limits;
 pub mod load;
+pub mod media_tls;
 pub mod values;
 
 pub use limits::{Limits, Overload, Rates, Threshold};
+pub use media_tls::Tls;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -256,31 +258,6 @@ pub enum RocRestart {
     Guarded,
     /// Never.
     Off,
-}
-
-/// `[tls]`: TLS of media.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Tls {
-    /// Versions.
-    pub versions: Vec<String>,
-    /// Cipher suites, empty: the profile's.
-    pub suites: Vec<String>,
-    /// Fingerprint functions taken from peers.
-    pub fingerprint_hashes: Vec<String>,
-    /// How long media is held for a late fingerprint.
-    pub fingerprint_wait_ms: u32,
-}
-
-impl Default for Tls {
-    fn default() -> Self {
-        Self {
-            versions: vec!["1.2".to_owned(), "1.3".to_owned()],
-            suites: Vec::new(),
-            fingerprint_hashes: ["sha-256", "sha-384", "sha-512"].map(str::to_owned).to_vec(),
-            fingerprint_wait_ms: 2000,
-        }
-    }
 }
 
 /// `[dtls]`: DTLS of media.

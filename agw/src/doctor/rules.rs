@@ -12,6 +12,8 @@ use std::net::{IpAddr, SocketAddr};
 const GOOD_BUFFER_BYTES: u64 = 1 << 20;
 /// Packets that the kernel may hold per core before it drops.
 const GOOD_BACKLOG: u64 = 1000;
+/// Peers that a TCP port lets wait, as the backend asks for it.
+const GOOD_LISTEN_BACKLOG: u64 = agw_core::io::epoll::BACKLOG as u64;
 
 /// Asks everything.
 pub fn examine(config: &Config, host: &dyn Host) -> Vec<Finding> {
@@ -20,6 +22,7 @@ pub fn examine(config: &Config, host: &dyn Host) -> Vec<Finding> {
     found.push(backlog(host));
     found.extend(softnet(host));
     found.push(descriptors(config, host));
+    found.push(listen_backlog(host));
     found.push(calls(config));
     found.push(ephemeral(config, host));
     found.extend(addresses(config, host));
@@ -106,6 +109,20 @@ fn descriptors(config: &Config, host: &dyn Host) -> Finding {
             ),
         ),
         Some((hard, _)) => Finding::good(format!("{hard} open files allowed, {wanted} needed at most")),
+    }
+}
+
+/// A port over TCP lets this many peers wait to be accepted, as far as the kernel allows.
+fn listen_backlog(host: &dyn Host) -> Finding {
+    match number(host, "/proc/sys/net/core/somaxconn") {
+        None => Finding::warn("net.core.somaxconn cannot be read", "mount /proc"),
+        Some(peers) if peers < GOOD_LISTEN_BACKLOG => Finding::warn(
+            format!(
+                "net.core.somaxconn is {peers}: a flood of strangers at a TCP port would shut out its peer"
+            ),
+            format!("sysctl -w net.core.somaxconn={GOOD_LISTEN_BACKLOG} (and in /etc/sysctl.d/agw.conf)"),
+        ),
+        Some(peers) => Finding::good(format!("{peers} peers may wait at a TCP port")),
     }
 }
 
@@ -334,6 +351,7 @@ mod tests {
                 ("/proc/sys/net/core/rmem_max", "4194304"),
                 ("/proc/sys/net/core/wmem_max", "4194304"),
                 ("/proc/sys/net/core/netdev_max_backlog", "10000"),
+                ("/proc/sys/net/core/somaxconn", "4096"),
                 (
                     "/proc/self/limits",
                     "Limit  Soft Hard Units\nMax open files            1024                 1048576              files",
@@ -415,6 +433,7 @@ mod tests {
                 Verdict::Warn,
                 "11 packets",
             ),
+            (tuned.clone().with("/proc/sys/net/core/somaxconn", "128"), &[], Verdict::Warn, "somaxconn"),
             (tuned.clone(), &["realm.core.ports=500-600"], Verdict::Bad, "below 1024"),
             (tuned.clone(), &["workers=9"], Verdict::Warn, "9 workers on 8"),
             (tuned.clone(), &["iq.text=0.0.0.0:2944"], Verdict::Warn, "SDES keys will be refused"),

@@ -17,6 +17,7 @@ mod streams;
 mod worker;
 
 pub use ports::EpollPorts;
+pub use streams::BACKLOG;
 pub use worker::EpollIo;
 
 use super::PortHandle;

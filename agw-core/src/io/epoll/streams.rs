@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// How many may wait to be accepted at a port (the system may allow fewer: `net.core.somaxconn`).
-const BACKLOG: libc::c_int = 1024;
+pub const BACKLOG: u16 = 1024;
 /// What the kernel keeps for a connection in each direction, as we ask for it; it doubles that for its own needs. With windows of this size
 /// a megabyte a second still crosses a path of 100 ms, and a thousand stalled connections stay below half a gigabyte.
 const BUFFER_BYTES: usize = 128 * 1024;
@@ -161,7 +161,7 @@ impl Streams {
             return Ok(());
         }
         sys::with_port(descriptor(port), |socket| {
-            socket.listen(BACKLOG)?;
+            socket.listen(BACKLOG.into())?;
             self.epoll.add(socket.as_fd(), PORT_TOKEN | u64::from(port.0), true)
         })?;
         self.listening.insert(port.0);
