@@ -167,10 +167,11 @@ impl MsrpStream {
     }
 
     /// Takes bytes from `input` and puts what becomes of them into `output`; returns how many it took and how many it put. While `input` has bytes
-    /// and `output` has room for [`MIN_OUTPUT_BYTES`] it does something; it stops when either is used up.
+    /// and `output` has room for [`MIN_OUTPUT_BYTES`] it does something; it stops when either is used up, and before what is wrong.
+    /// Of a path that is being replaced a rest may wait for room; it goes with the next call, whose input may be empty.
     ///
     /// # Errors
-    /// What comes is not MSRP, or too long. The stream has ended with that: every later call says the same.
+    /// The next byte of `input` is not MSRP, or one too many; nothing was taken or put. The stream has ended with that: every later call says the same.
     pub fn transform(&mut self, input: &[u8], output: &mut [u8]) -> Result<(usize, usize), MsrpError> {
         let mut output = Output { bytes: output, used: 0 };
         let mut taken = 0;
@@ -179,7 +180,8 @@ impl MsrpStream {
                 Ok(count) => taken += count,
                 Err(error) => {
                     self.state = State::Failed(error);
-                    return Err(error);
+                    // What came before it was good, and has to arrive.
+                    return if taken + output.used > 0 { Ok((taken, output.used)) } else { Err(error) };
                 }
             }
         }

@@ -190,6 +190,17 @@ fn what_is_no_msrp_ends_the_stream_for_good() {
 }
 
 #[test]
+fn what_came_before_the_fault_goes_out_first() {
+    let mut stream = MsrpStream::new(None);
+    let input = format!("{SEND}MSRPx");
+    let mut output = [0; 1024];
+    let good = SEND.len() + "MSRP".len();
+    assert_eq!(stream.transform(input.as_bytes(), &mut output), Ok((good, good)));
+    assert_eq!(stream.transform(b"x", &mut output), Err(MsrpError::StartLine));
+    assert_eq!(stream.messages(), 1);
+}
+
+#[test]
 fn heads_without_end_are_refused_at_their_limits() {
     let line_of = |bytes: usize| format!("X: {}\r\n", "x".repeat(bytes - "X: \r\n".len()));
     let start = "MSRP 1234 SEND\r\n";
