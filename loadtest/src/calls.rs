@@ -70,6 +70,8 @@ pub struct Established {
     pub core: SocketAddr,
     /// SRTP on the access side: the key as planned, and the one that the gateway really protects with.
     pub keys: Option<CallKeys>,
+    /// What else the gateway told of its media, access then core: attributes, without keys.
+    pub told: [Vec<String>; 2],
 }
 
 #[cfg(test)]

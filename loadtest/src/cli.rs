@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use loadtest::control::{GatewayAddress, MAX_WINDOW};
 use loadtest::endpoints::MAX_SOCKETS;
 use loadtest::generator::{Direction, Load, MIN_TICK};
+use loadtest::msrp::{self, MessageWay, MsrpRun};
 use loadtest::payload::{MAX_PAYLOAD_BYTES, STAMP_BYTES};
 use loadtest::run::RtpRun;
 use loadtest::setup::{MAX_HOLD, SetupRun};
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Rtp(RtpArguments),
     /// Contexts set up and torn down: rate, reply times, and whether the gateway gives everything back
     Setup(SetupArguments),
+    /// MSRP through TLS: messages, connections that are held, or handshakes
+    Msrp(MsrpArguments),
 }
 
 #[derive(Debug, Args)]
@@ -207,6 +210,103 @@ impl SetupArguments {
     }
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum MsrpWay {
+    /// From the access end, TLS in and TCP out
+    ToCore,
+    /// From the core end
+    ToAccess,
+    /// Both, half of the messages each
+    Both,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MsrpArguments {
+    /// How to reach the gateway: iq:HOST:PORT (H.248 text over UDP)
+    #[arg(long)]
+    gateway: GatewayAddress,
+    /// Contexts at once, each with a stream TCP/TLS/MSRP at the access and TCP/MSRP at the core side
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..=i64::from(msrp::MAX_CALLS)))]
+    calls: u32,
+    /// Messages per second, over all calls and both ways together; 0: as fast as they go
+    #[arg(long, default_value_t = 1000.0, value_parser = rate)]
+    rate: f64,
+    /// How long messages are sent, or connections held
+    #[arg(long, default_value_t = 10.0, value_parser = seconds)]
+    seconds: f64,
+    /// Bytes of a message
+    #[arg(long, default_value_t = 1000, value_parser = message)]
+    size: usize,
+    /// Bytes of a chunk at most
+    #[arg(long, default_value_t = 2048, value_parser = chunk)]
+    chunk: usize,
+    /// Which ends send
+    #[arg(long, value_enum, default_value_t = MsrpWay::Both)]
+    direction: MsrpWay,
+    /// Only hold the connections; one message each way over each shows at the end that they are there
+    #[arg(long, conflicts_with = "handshakes")]
+    idle: bool,
+    /// With --idle and --pid: what a context with its connections may take of the gateway's memory
+    #[arg(long, value_name = "BYTES", requires = "idle", requires = "pid")]
+    max_stream_bytes: Option<u64>,
+    /// Only connect, shake hands and close, once for each context, so many per second
+    #[arg(long, value_name = "RATE", value_parser = handshake_rate)]
+    handshakes: Option<f64>,
+    /// TLS at the core side too
+    #[arg(long)]
+    core_tls: bool,
+    /// Process of the gateway, to measure its CPU time and memory
+    #[arg(long)]
+    pid: Option<u32>,
+    /// Contexts being set up at the same time
+    #[arg(long, default_value_t = 64, value_parser = window)]
+    window: usize,
+    /// Threads of the ends
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u8).range(1..=64))]
+    threads: u8,
+    /// How long is waited for the last messages, in milliseconds
+    #[arg(long, default_value_t = 5000, value_parser = value_parser!(u64).range(10..=60_000))]
+    drain_ms: u64,
+    /// Local address of the ends [default: the one from which the gateway is reached]
+    #[arg(long, value_name = "IP")]
+    ends: Option<IpAddr>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+impl MsrpArguments {
+    pub(crate) fn to_run(&self, stop: Arc<AtomicBool>) -> MsrpRun {
+        let duration = Duration::from_secs_f64(self.seconds);
+        let load = match self.handshakes {
+            Some(per_second) => msrp::Load::Handshakes { per_second },
+            None if self.idle => msrp::Load::Idle { duration, max_stream_bytes: self.max_stream_bytes },
+            None => msrp::Load::Messages {
+                message_bytes: self.size,
+                chunk_bytes: self.chunk,
+                per_second: self.rate,
+                way: match self.direction {
+                    MsrpWay::ToCore => MessageWay::ToCore,
+                    MsrpWay::ToAccess => MessageWay::ToAccess,
+                    MsrpWay::Both => MessageWay::Both,
+                },
+                duration,
+                drain: Duration::from_millis(self.drain_ms),
+            },
+        };
+        MsrpRun {
+            gateway: self.gateway,
+            calls: self.calls,
+            load,
+            secured_core: self.core_tls,
+            pid: self.pid,
+            window: self.window,
+            threads: usize::from(self.threads),
+            ends: self.ends,
+            stop,
+        }
+    }
+}
+
 fn suite(name: &str) -> Result<Suite, String> {
     let names = || Suite::ALL.map(Suite::name).join(", ");
     Suite::from_name(name).ok_or_else(|| format!("unknown suite; one of {}", names()))
@@ -235,6 +335,18 @@ fn ratio(text: &str) -> Result<f64, String> {
 
 fn payload(text: &str) -> Result<usize, String> {
     number(text, STAMP_BYTES, MAX_PAYLOAD_BYTES)
+}
+
+fn message(text: &str) -> Result<usize, String> {
+    number(text, STAMP_BYTES, msrp::MAX_MESSAGE_BYTES)
+}
+
+fn chunk(text: &str) -> Result<usize, String> {
+    number(text, 1, msrp::MAX_MESSAGE_BYTES)
+}
+
+fn handshake_rate(text: &str) -> Result<f64, String> {
+    number(text, 1.0, 1e6)
 }
 
 fn window(text: &str) -> Result<usize, String> {
@@ -275,10 +387,32 @@ mod tests {
     fn without_a_bound_nothing_may_be_lost_but_in_a_search() {
         let loss = |line: &str| match Cli::parse_from(line.split_ascii_whitespace()).command {
             Command::Rtp(arguments) => arguments.to_run(Arc::default()).loss_bound,
-            Command::Setup(_) => panic!("not rtp"),
+            Command::Setup(_) | Command::Msrp(_) => panic!("not rtp"),
         };
         assert_eq!(loss("agw-loadtest rtp --gateway ng:127.0.0.1:1"), 0.0);
         assert_eq!(loss("agw-loadtest rtp --gateway ng:127.0.0.1:1 --find-max"), SEARCH_LOSS);
+    }
+
+    #[test]
+    fn msrp_has_three_loads() {
+        let load = |more: &str| {
+            let line = format!("agw-loadtest msrp --gateway iq:127.0.0.1:1 --seconds 2 {more}");
+            match Cli::try_parse_from(line.split_ascii_whitespace()).map(|cli| cli.command) {
+                Ok(Command::Msrp(arguments)) => Some(arguments.to_run(Arc::default()).load),
+                _ => None,
+            }
+        };
+        assert!(matches!(
+            load("--size 5000 --rate 0"),
+            Some(msrp::Load::Messages { message_bytes: 5000, .. })
+        ));
+        let duration = Duration::from_secs(2);
+        let idle = msrp::Load::Idle { duration, max_stream_bytes: Some(40_000) };
+        assert_eq!(load("--idle --pid 1 --max-stream-bytes 40000"), Some(idle));
+        assert_eq!(load("--handshakes 2000"), Some(msrp::Load::Handshakes { per_second: 2000.0 }));
+        assert_eq!(load("--idle --handshakes 5"), None);
+        assert_eq!(load("--max-stream-bytes 5"), None);
+        assert_eq!(load("--size 23"), None);
     }
 
     #[test]

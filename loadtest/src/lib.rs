@@ -12,6 +12,7 @@ mod flow;
 pub mod generator;
 pub mod html;
 pub mod measure;
+pub mod msrp;
 pub mod pace;
 pub mod payload;
 pub mod process;

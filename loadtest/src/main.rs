@@ -23,6 +23,7 @@ fn main() -> ExitCode {
             return rounds(arguments.to_run(stop).run_rounds(&mut |round| println!("{round}")));
         }
         Command::Setup(arguments) => (arguments.to_run(stop).run(&mut show_contexts), &arguments.output),
+        Command::Msrp(arguments) => (arguments.to_run(stop).run(&mut show_packets), &arguments.output),
     };
     match result {
         Ok(report) => finish(&report, output),

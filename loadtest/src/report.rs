@@ -99,6 +99,42 @@ pub struct Contexts {
     pub after: Option<Usage>,
 }
 
+/// What became of the connections of an `msrp` run, besides its messages.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct MsrpReport {
+    /// Bytes of whole messages that came out as they went in.
+    pub bytes: u64,
+    /// The same per second.
+    pub bytes_per_second: f64,
+    /// Chunks that came out.
+    pub chunks: u64,
+    /// Responses that say 200.
+    pub responses_ok: u64,
+    /// Others, and ones to nothing that was sent.
+    pub responses_other: u64,
+    /// From a chunk sent to its response.
+    pub response_us: QuantilesUs,
+    /// TLS handshakes that ended well, with the fingerprint that was told.
+    pub handshakes: u64,
+    /// Connections that did not come up.
+    pub handshakes_failed: u64,
+    /// Handshakes per second while there was nothing else to do.
+    pub handshakes_per_second: f64,
+    /// From TCP's SYN to the end of the handshake.
+    pub handshake_us: QuantilesUs,
+    /// Connections that ended before they were closed.
+    pub connections_lost: u64,
+    /// What failed first, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_failure: Option<String>,
+    /// Resident memory of the gateway for each context with its connections up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_bytes: Option<u64>,
+    /// The same before they were up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_bytes: Option<u64>,
+}
+
 /// One second of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Second {
@@ -174,6 +210,9 @@ pub struct Report {
     /// What became of the contexts, when they were what was tested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contexts: Option<Contexts>,
+    /// What became of the connections, when MSRP was what was tested: then packets are messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub msrp: Option<MsrpReport>,
     /// The highest rate found, when one was searched for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pps: Option<u64>,
@@ -218,6 +257,7 @@ impl Report {
             generator,
             gateway: None,
             contexts: None,
+            msrp: None,
             valid,
             invalid_because,
             max_pps: None,
@@ -270,13 +310,14 @@ impl Report {
         if self.contexts.is_some() {
             return writeln!(f, "\n{}: contexts ({suite}) for {} s", asked.gateway, asked.seconds);
         }
+        let (suite, what) = if self.msrp.is_some() { ("TLS", "messages") } else { (suite, "packets") };
         writeln!(
             f,
-            "\n{}: {} calls, {} ({suite}), {} bytes, {} packets/s for {} s",
+            "\n{}: {} calls, {} ({suite}), {} bytes, {} {what}/s for {} s",
             asked.gateway, asked.calls, asked.direction, asked.payload_bytes, asked.pps, asked.seconds
         )?;
-        writeln!(f, "  offered    {:>12.0} packets/s", self.offered_pps)?;
-        writeln!(f, "  received   {:>12.0} packets/s", self.received_pps)?;
+        writeln!(f, "  offered    {:>12.0} {what}/s", self.offered_pps)?;
+        writeln!(f, "  received   {:>12.0} {what}/s", self.received_pps)?;
         writeln!(f, "  lost       {:>12}  ({:.4} %)", self.lost, self.loss_ratio * 100.0)?;
         writeln!(
             f,
@@ -312,6 +353,33 @@ fn print_contexts(f: &mut fmt::Formatter<'_>, contexts: &Contexts) -> fmt::Resul
     Ok(())
 }
 
+fn print_msrp(f: &mut fmt::Formatter<'_>, msrp: &MsrpReport) -> fmt::Result {
+    let MsrpReport { handshakes, handshakes_failed, handshakes_per_second, connections_lost, .. } = msrp;
+    writeln!(
+        f,
+        "  messages   {:.2} MB/s in {} chunks; responses {} good, {} others, p50 {:.0} p99 {:.0} us",
+        msrp.bytes_per_second / 1e6,
+        msrp.chunks,
+        msrp.responses_ok,
+        msrp.responses_other,
+        msrp.response_us.p50,
+        msrp.response_us.p99
+    )?;
+    writeln!(
+        f,
+        "  handshakes {handshakes} ({handshakes_per_second:.0}/s), {handshakes_failed} failed, {connections_lost} connections lost, \
+         p50 {:.0} p99 {:.0} max {:.0} us",
+        msrp.handshake_us.p50, msrp.handshake_us.p99, msrp.handshake_us.max
+    )?;
+    if let (Some(stream), Some(context)) = (msrp.stream_bytes, msrp.context_bytes) {
+        writeln!(f, "  memory     {stream} bytes for each context with its connections, {context} without")?;
+    }
+    if let Some(reason) = &msrp.first_failure {
+        writeln!(f, "  first failure: {reason}")?;
+    }
+    Ok(())
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.print_head(f)?;
@@ -329,6 +397,9 @@ impl fmt::Display for Report {
         )?;
         if let Some(contexts) = &self.contexts {
             print_contexts(f, contexts)?;
+        }
+        if let Some(msrp) = &self.msrp {
+            print_msrp(f, msrp)?;
         }
         if let Some(gateway) = &self.gateway {
             writeln!(

@@ -71,6 +71,12 @@ pub enum RunError {
     /// The process of `--pid` cannot be watched.
     #[error("process {0}: {1}")]
     Process(u32, io::Error),
+    /// MSRP has no other control.
+    #[error("MSRP is set up over Iq: --gateway iq:HOST:PORT")]
+    OnlyIq,
+    /// No certificate.
+    #[error(transparent)]
+    Identity(#[from] crate::msrp::tls::IdentityError),
     /// A generator thread died.
     #[error("a generator thread died")]
     ThreadDied,

@@ -55,6 +55,7 @@ fn run(direction: Direction, source: From, treatment: Treatment) -> Totals {
             access: access.local_addr().unwrap(),
             core: core.local_addr().unwrap(),
             keys: None,
+            told: Default::default(),
         };
         established.push(up);
         for (from, through, to) in [(&access, &core, core_end), (&core, &access, access_end)] {

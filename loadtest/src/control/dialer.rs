@@ -51,7 +51,14 @@ impl Dialer {
     /// # Errors
     /// What the system says.
     pub fn connect(gateway: &GatewayAddress) -> io::Result<Self> {
-        let (gateway, control) = (gateway.address, gateway.control());
+        Self::with(gateway.control(), gateway.address)
+    }
+
+    /// The same with a control machine of the caller's.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn with(control: Box<dyn Control>, gateway: SocketAddr) -> io::Result<Self> {
         let any: SocketAddr = if gateway.is_ipv4() { ([0; 4], 0).into() } else { ([0u16; 8], 0).into() };
         let socket = UdpSocket::bind(any)?;
         socket.connect(gateway)?;

@@ -37,9 +37,32 @@ enum Step {
     Clearing,
 }
 
+/// What the streams of a run are.
+enum Content {
+    Audio,
+    /// MSRP, under TLS at the access side and, where asked, at the core side.
+    Messages(Messages),
+}
+
+/// MSRP that is wanted: TLS always towards the access end.
+#[derive(Debug, Clone)]
+pub struct Messages {
+    /// The ends' `a=fingerprint`.
+    pub fingerprint: String,
+    /// TLS at the core side too.
+    pub secured_core: bool,
+}
+
+/// The path of an end of a call (RFC 4975 section 6).
+pub fn path_of(end: SocketAddr, call: u32, secured: bool) -> String {
+    let scheme = if secured { "msrps" } else { "msrp" };
+    format!("{scheme}://{end}/call{call};tcp")
+}
+
 /// A controller for one gateway.
 pub struct Iq {
     client: Client,
+    content: Content,
     steps: HashMap<TransactionId, Step>,
     contexts: HashMap<u32, ContextId>,
     events: VecDeque<Event>,
@@ -48,10 +71,19 @@ pub struct Iq {
 impl Iq {
     /// A controller that begins its transactions at a random number.
     pub fn new(gateway: SocketAddr) -> Self {
+        Self::with(gateway, Content::Audio)
+    }
+
+    /// The same for streams of MSRP: their ends connect, and the gateway waits on both sides.
+    pub fn for_messages(gateway: SocketAddr, messages: Messages) -> Self {
+        Self::with(gateway, Content::Messages(messages))
+    }
+
+    fn with(gateway: SocketAddr, content: Content) -> Self {
         let seed = getrandom::u64().unwrap_or(u64::from(std::process::id()));
         let mid = Mid::Domain { name: Name::new(OWN_NAME), port: None };
         let client = Client::new(ClientConfig::new(Peer::udp(gateway), mid), seed);
-        Self { client, steps: HashMap::new(), contexts: HashMap::new(), events: VecDeque::new() }
+        Self { client, content, steps: HashMap::new(), contexts: HashMap::new(), events: VecDeque::new() }
     }
 
     fn request(
@@ -176,7 +208,13 @@ fn established(plan: CallPlan, action: &ActionReply) -> Result<Established, (u32
     let local = |reply| local_of(reply).ok_or_else(|| missing("Local descriptor"));
     let read = |text: &SdpText| sdp::read(text.as_str()).map_err(|error| (call, error.to_string()));
     let (access, core) = (read(local(access)?)?, read(local(core)?)?);
-    Ok(Established { call, access: access.address, core: core.address, keys: plan.keys })
+    Ok(Established {
+        call,
+        access: access.address,
+        core: core.address,
+        keys: plan.keys,
+        told: [access.attributes, core.attributes],
+    })
 }
 
 /// The Local descriptor of our stream in the result of an Add.
@@ -193,16 +231,27 @@ fn local_of(reply: &CommandReply) -> Option<&SdpText> {
     parms.local.as_ref()
 }
 
-/// An Add of a termination whose end is at `end`; `keys` are Local's and Remote's.
-fn add(termination: &str, end: SocketAddr, keys: Option<(&str, &str)>) -> CommandRequest {
+/// An Add of a termination with audio whose end is at `end`; `keys` are Local's and Remote's.
+fn add_audio(termination: &str, end: SocketAddr, keys: Option<(&str, &str)>) -> CommandRequest {
     let (local_key, remote_key) = keys.unzip();
     let local = Zeroizing::new(sdp::describe_chosen(end.is_ipv4(), local_key));
     let remote = Zeroizing::new(sdp::describe(end, remote_key));
+    add(termination, &local, &remote)
+}
+
+/// The same with MSRP; under TLS if the end has a fingerprint.
+fn add_messages(termination: &str, call: u32, end: SocketAddr, fingerprint: Option<&str>) -> CommandRequest {
+    let path = path_of(end, call, fingerprint.is_some());
+    let local = sdp::describe_messages_chosen(end.is_ipv4(), fingerprint.is_some());
+    add(termination, &local, &sdp::describe_messages(end, &path, fingerprint))
+}
+
+fn add(termination: &str, local: &str, remote: &str) -> CommandRequest {
     let control = LocalControlDescriptor { mode: Some(StreamMode::SendReceive), ..Default::default() };
     let parms = StreamParms {
         local_control: Some(control),
-        local: Some(SdpText::new(&local)),
-        remote: Some(SdpText::new(&remote)),
+        local: Some(SdpText::new(local)),
+        remote: Some(SdpText::new(remote)),
         statistics: None,
     };
     let streams = Streams::Many(vec![StreamDescriptor { id: STREAM, parms }]);
@@ -211,15 +260,28 @@ fn add(termination: &str, end: SocketAddr, keys: Option<(&str, &str)>) -> Comman
     CommandRequest::new(TerminationId::Path(Name::new(termination)), Command::Add(Box::new(request)))
 }
 
+fn audio(plan: &CallPlan) -> Vec<CommandRequest> {
+    let printed = plan
+        .keys
+        .as_ref()
+        .map(|keys| (Zeroizing::new(keys.from_gateway.print()), Zeroizing::new(keys.to_gateway.print())));
+    let keys = printed.as_ref().map(|(local, remote)| (local.as_str(), remote.as_str()));
+    vec![add_audio(ACCESS_TERMINATION, plan.access, keys), add_audio(CORE_TERMINATION, plan.core, None)]
+}
+
 impl Control for Iq {
     fn set_up(&mut self, plan: &CallPlan, now: Duration) {
-        let printed = plan
-            .keys
-            .as_ref()
-            .map(|keys| (Zeroizing::new(keys.from_gateway.print()), Zeroizing::new(keys.to_gateway.print())));
-        let keys = printed.as_ref().map(|(local, remote)| (local.as_str(), remote.as_str()));
-        let commands =
-            vec![add(ACCESS_TERMINATION, plan.access, keys), add(CORE_TERMINATION, plan.core, None)];
+        let commands = match &self.content {
+            Content::Audio => audio(plan),
+            Content::Messages(messages) => {
+                let fingerprint = messages.fingerprint.as_str();
+                let core = messages.secured_core.then_some(fingerprint);
+                vec![
+                    add_messages(ACCESS_TERMINATION, plan.call, plan.access, Some(fingerprint)),
+                    add_messages(CORE_TERMINATION, plan.call, plan.core, core),
+                ]
+            }
+        };
         let step = Step::Adding(Box::new(plan.clone()));
         self.request(plan.call, ContextId::Choose, commands, step, now);
     }
@@ -310,8 +372,13 @@ mod tests {
         let adds = format!("C=9{{{},{}}}", added("ip/1/access/1", 10_000), added("ip/1/core/2", 20_000));
         answer(&mut iq, &request, &adds);
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let expected =
-            Established { call: 7, access: address(10_000), core: address(20_000), keys: plan.keys };
+        let expected = Established {
+            call: 7,
+            access: address(10_000),
+            core: address(20_000),
+            keys: plan.keys,
+            told: Default::default(),
+        };
         assert!(matches!(iq.poll_event(), Some(Event::Up(up)) if *up == expected));
 
         iq.tear_down(7, NOW);

@@ -100,7 +100,13 @@ impl Ng {
             }),
             Step::Answering { gateway_core, keys } => described(reply).and_then(|access| {
                 let keys = keys.map(|keys| with_gateway_key(*keys, &access)).transpose()?;
-                let up = Established { call, access: access.address, core: gateway_core, keys };
+                let up = Established {
+                    call,
+                    access: access.address,
+                    core: gateway_core,
+                    keys,
+                    told: Default::default(),
+                };
                 Ok(Some(Event::Up(Box::new(up))))
             }),
             Step::Deleting => Ok(Some(Event::Down { call })),
@@ -291,7 +297,13 @@ mod tests {
         reply(&mut ng, &cookie, &ok(&sdp::describe(gateway_access, Some(&own.print()))), NOW);
         assert!(matches!(ng.poll_event(), Some(Event::Replied { .. })));
         let keys = Some(CallKeys { to_gateway: planned.to_gateway, from_gateway: own });
-        let expected = Established { call: 7, access: gateway_access, core: gateway_core, keys };
+        let expected = Established {
+            call: 7,
+            access: gateway_access,
+            core: gateway_core,
+            keys,
+            told: Default::default(),
+        };
         assert!(matches!(ng.poll_event(), Some(Event::Up(up)) if *up == expected));
 
         ng.tear_down(7, NOW);

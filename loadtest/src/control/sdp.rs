@@ -26,6 +26,35 @@ pub fn describe_chosen(is_ipv4: bool, crypto: Option<&str>) -> String {
     format!("v=0\r\nc=IN {family} $\r\nm=audio $ {profile} {PAYLOAD_TYPE}\r\n{crypto}")
 }
 
+/// A stream of MSRP whose connection is opened towards the gateway (RFC 4975 section 8, RFC 6135), with the end's path and, under TLS, its
+/// fingerprint.
+pub fn describe_messages(address: SocketAddr, path: &str, fingerprint: Option<&str>) -> String {
+    let ip = address.ip();
+    let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
+    let (transport, fingerprint) = fingerprint_line(fingerprint);
+    format!(
+        "v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=message {port} {transport} *\r\n\
+         a=setup:active\r\n{fingerprint}a=path:{path}\r\n",
+        port = address.port()
+    )
+}
+
+/// The gateway's side of it: address, path and fingerprint of its choice.
+pub fn describe_messages_chosen(is_ipv4: bool, secured: bool) -> String {
+    let family = if is_ipv4 { "IP4" } else { "IP6" };
+    let (transport, fingerprint) = fingerprint_line(secured.then_some("SHA-256 $"));
+    format!(
+        "v=0\r\nc=IN {family} $\r\nm=message $ {transport} *\r\na=setup:passive\r\n{fingerprint}a=path:$\r\n"
+    )
+}
+
+fn fingerprint_line(fingerprint: Option<&str>) -> (&'static str, String) {
+    match fingerprint {
+        Some(value) => ("TCP/TLS/MSRP", format!("a=fingerprint:{value}\r\n")),
+        None => ("TCP/MSRP", String::new()),
+    }
+}
+
 /// What the far end's description says.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Described {
@@ -35,6 +64,8 @@ pub struct Described {
     pub secured: bool,
     /// The values of its `a=crypto` lines. They hold keys.
     pub crypto: Vec<String>,
+    /// Its other attributes.
+    pub attributes: Vec<String>,
 }
 
 /// What is missing in a description.
@@ -54,6 +85,7 @@ pub enum DescribedError {
 /// When there is no usable port or address.
 pub fn read(sdp: &str) -> Result<Described, DescribedError> {
     let (mut ip, mut media, mut crypto) = (None::<IpAddr>, None, Vec::new());
+    let mut attributes = Vec::new();
     for line in sdp.lines() {
         match line.split_once('=') {
             Some(("m", _)) if media.is_some() => break,
@@ -67,14 +99,16 @@ pub fn read(sdp: &str) -> Result<Described, DescribedError> {
                 let text = value.split_ascii_whitespace().nth(2).and_then(|text| text.split('/').next());
                 ip = text.and_then(|text| text.parse().ok()).or(ip);
             }
-            Some(("a", value)) if media.is_some() => {
-                crypto.extend(value.strip_prefix("crypto:").map(|value| value.trim().to_owned()));
-            }
+            Some(("a", value)) if media.is_some() => match value.strip_prefix("crypto:") {
+                Some(value) => crypto.push(value.trim().to_owned()),
+                None => attributes.push(value.trim().to_owned()),
+            },
             _ => {}
         }
     }
     let (port, secured) = media.ok_or(DescribedError::NoMedia)?;
-    Ok(Described { address: SocketAddr::new(ip.ok_or(DescribedError::NoAddress)?, port), secured, crypto })
+    let address = SocketAddr::new(ip.ok_or(DescribedError::NoAddress)?, port);
+    Ok(Described { address, secured, crypto, attributes })
 }
 
 #[cfg(test)]
