@@ -255,6 +255,9 @@ pub(crate) struct MsrpArguments {
     /// TLS at the core side too
     #[arg(long)]
     core_tls: bool,
+    /// No TLS on either side
+    #[arg(long, conflicts_with_all = ["core_tls", "handshakes"])]
+    plain: bool,
     /// Process of the gateway, to measure its CPU time and memory
     #[arg(long)]
     pid: Option<u32>,
@@ -297,7 +300,7 @@ impl MsrpArguments {
             gateway: self.gateway,
             calls: self.calls,
             load,
-            secured_core: self.core_tls,
+            secured: [!self.plain, self.core_tls],
             pid: self.pid,
             window: self.window,
             threads: usize::from(self.threads),
@@ -411,6 +414,7 @@ mod tests {
         assert_eq!(load("--idle --pid 1 --max-stream-bytes 40000"), Some(idle));
         assert_eq!(load("--handshakes 2000"), Some(msrp::Load::Handshakes { per_second: 2000.0 }));
         assert_eq!(load("--idle --handshakes 5"), None);
+        assert_eq!(load("--plain --handshakes 5"), None);
         assert_eq!(load("--max-stream-bytes 5"), None);
         assert_eq!(load("--size 23"), None);
     }

@@ -30,7 +30,7 @@ pub struct Asked {
     pub seconds: f64,
     /// Which media.
     pub direction: String,
-    /// The SRTP suite, if any.
+    /// The SRTP suite, if any; of MSRP "TLS", if any.
     pub suite: Option<String>,
     /// RTP payload bytes.
     pub payload_bytes: usize,
@@ -306,11 +306,11 @@ fn doubts(generator: &GeneratorHealth, offered_pps: f64, asked_pps: u64) -> Vec<
 impl Report {
     fn print_head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let asked = &self.asked;
-        let suite = asked.suite.as_deref().unwrap_or("no SRTP");
+        let suite = asked.suite.as_deref().unwrap_or(if self.msrp.is_some() { "no TLS" } else { "no SRTP" });
         if self.contexts.is_some() {
             return writeln!(f, "\n{}: contexts ({suite}) for {} s", asked.gateway, asked.seconds);
         }
-        let (suite, what) = if self.msrp.is_some() { ("TLS", "messages") } else { (suite, "packets") };
+        let what = if self.msrp.is_some() { "messages" } else { "packets" };
         writeln!(
             f,
             "\n{}: {} calls, {} ({suite}), {} bytes, {} {what}/s for {} s",

@@ -207,7 +207,7 @@ fn run(calls: u32, load: Load, fault: Fault) -> Report {
         gateway: GatewayAddress { protocol: Protocol::Iq, address: address.recv().unwrap() },
         calls,
         load,
-        secured_core: false,
+        secured: [true, false],
         pid: Some(std::process::id()),
         window: 16,
         threads: 2,

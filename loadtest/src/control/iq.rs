@@ -40,17 +40,17 @@ enum Step {
 /// What the streams of a run are.
 enum Content {
     Audio,
-    /// MSRP, under TLS at the access side and, where asked, at the core side.
+    /// MSRP, with or without TLS.
     Messages(Messages),
 }
 
-/// MSRP that is wanted: TLS always towards the access end.
+/// MSRP that is wanted.
 #[derive(Debug, Clone)]
 pub struct Messages {
     /// The ends' `a=fingerprint`.
     pub fingerprint: String,
-    /// TLS at the core side too.
-    pub secured_core: bool,
+    /// Where there is TLS: at the access and at the core side.
+    pub secured: [bool; 2],
 }
 
 /// The path of an end of a call (RFC 4975 section 6).
@@ -275,9 +275,9 @@ impl Control for Iq {
             Content::Audio => audio(plan),
             Content::Messages(messages) => {
                 let fingerprint = messages.fingerprint.as_str();
-                let core = messages.secured_core.then_some(fingerprint);
+                let [access, core] = messages.secured.map(|secured| secured.then_some(fingerprint));
                 vec![
-                    add_messages(ACCESS_TERMINATION, plan.call, plan.access, Some(fingerprint)),
+                    add_messages(ACCESS_TERMINATION, plan.call, plan.access, access),
                     add_messages(CORE_TERMINATION, plan.call, plan.core, core),
                 ]
             }

@@ -118,8 +118,8 @@ pub struct MsrpRun {
     pub calls: u32,
     /// What is done with them.
     pub load: Load,
-    /// TLS at the core side too.
-    pub secured_core: bool,
+    /// Where there is TLS: at the access and at the core side.
+    pub secured: [bool; 2],
     /// The gateway's process, if its use is to be measured.
     pub pid: Option<u32>,
     /// Contexts being set up at the same time.
@@ -144,8 +144,7 @@ impl MsrpRun {
         let watched = self.pid.map(|pid| Watched::new(pid).map_err(|error| RunError::Process(pid, error)));
         let watched = watched.transpose()?;
         let identity = Identity::generate()?;
-        let messages =
-            Messages { fingerprint: identity.fingerprint.clone(), secured_core: self.secured_core };
+        let messages = Messages { fingerprint: identity.fingerprint.clone(), secured: self.secured };
         let control = Box::new(Iq::for_messages(self.gateway.address, messages));
         let mut dialer = Dialer::with(control, self.gateway.address)?;
         let end = SocketAddr::new(self.ends.map_or_else(|| dialer.local_ip(), Ok)?, DISCARD_PORT);
@@ -191,7 +190,7 @@ impl MsrpRun {
                 shared: Shared { tally, started, closing: Arc::default() },
                 identity: identity.clone(),
                 load: self.load,
-                secured_core: self.secured_core,
+                secured: self.secured,
                 ends: [end; 2],
                 calls: self.calls,
                 steps: Arc::clone(&steps),
@@ -317,7 +316,7 @@ impl MsrpRun {
         let clean =
             report.corrupt == 0 && report.misdirected == 0 && report.duplicated == 0 && report.stale == 0;
         let sound = msrp.handshakes_failed == 0 && msrp.connections_lost == 0 && msrp.responses_other == 0;
-        let sides = if self.secured_core { 2 } else { 1 };
+        let sides = self.secured.iter().filter(|secured| **secured).count() as u64;
         let all_up = msrp.handshakes == sides * u64::from(self.calls);
         let arrived = report.lost == 0 && report.received > 0;
         clean
@@ -352,7 +351,7 @@ impl MsrpRun {
             pps,
             seconds: self.load.duration().as_secs_f64(),
             direction: direction.to_owned(),
-            suite: None,
+            suite: self.secured.contains(&true).then(|| "TLS".to_owned()),
             payload_bytes,
             loss_bound: 0.0,
         }

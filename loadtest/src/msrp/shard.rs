@@ -27,7 +27,8 @@ pub(super) struct Shard {
     pub(super) shared: Shared,
     pub(super) identity: Identity,
     pub(super) load: Load,
-    pub(super) secured_core: bool,
+    /// Where there is TLS.
+    pub(super) secured: [bool; 2],
     /// Where the ends are, as the gateway was told.
     pub(super) ends: [SocketAddr; 2],
     /// All calls of the run, which share its rate.
@@ -159,7 +160,7 @@ impl Shard {
         let core = self.connect(call, 1).await?;
         let mut pair = Vec::new();
         for (side, stream) in [access, core].into_iter().enumerate() {
-            let secured = self.is_secured(side);
+            let secured = self.secured[side];
             let names = Names {
                 call: call.call,
                 way: if side == 0 { Way::ToCore } else { Way::ToAccess },
@@ -169,10 +170,6 @@ impl Shard {
             pair.push(End::start(stream, names, self.shared.clone()));
         }
         pair.try_into().ok()
-    }
-
-    fn is_secured(&self, side: usize) -> bool {
-        side == 0 || self.secured_core
     }
 
     /// A connection of one side, with TLS where it belongs.
@@ -194,7 +191,7 @@ impl Shard {
         let address = if side == 0 { call.access } else { call.core };
         let stream = TcpStream::connect(address).await.map_err(|error| format!("{address}: {error}"))?;
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        if !self.is_secured(side) {
+        if !self.secured[side] {
             return Ok(Box::new(stream));
         }
         let name = ServerName::from(address.ip());
