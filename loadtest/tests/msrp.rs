@@ -249,6 +249,7 @@ fn messages_in_chunks_arrive_and_are_answered_on_the_paths_that_were_told() {
         let chunks = report.received * message_bytes.div_ceil(chunk_bytes) as u64;
         assert_eq!((msrp.handshakes, msrp.chunks, msrp.responses_ok), (6, chunks, chunks), "{report}");
         assert_eq!(msrp.bytes, report.received * message_bytes as u64);
+        assert!(report.sent <= 420, "over both ways together: {report}");
         assert!(report.latency_us.p50 > 0.0 && msrp.handshake_us.p50 > 0.0);
     }
 }

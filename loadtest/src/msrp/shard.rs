@@ -71,8 +71,9 @@ impl Shard {
         let until = begin + self.load.duration();
         match self.load {
             Load::Messages { message_bytes, chunk_bytes, per_second, way, .. } => {
-                let every =
-                    (per_second > 0.0).then(|| Duration::from_secs_f64(f64::from(self.calls) / per_second));
+                let every = (per_second > 0.0).then(|| {
+                    Duration::from_secs_f64(f64::from(self.calls) * way.sides().len() as f64 / per_second)
+                });
                 let mut senders = JoinSet::new();
                 let ends: Arc<Vec<[End; 2]>> = Arc::new(std::mem::take(&mut ends));
                 for place in 0..ends.len() {
