@@ -19,7 +19,7 @@ pub(crate) fn print_without(groups: &[Group], leave_out: impl Fn(&Line) -> bool)
         // Writing to a buffer cannot fail.
         let _ = group.write(&mut out, &leave_out);
     }
-    SdpText::new(&out)
+    SdpText::of_printed(&out)
 }
 
 impl Group {

@@ -27,6 +27,14 @@ impl SdpText {
         SdpText(text)
     }
 
+    /// Takes over what was printed, which is in normal form, without the room that its buffer still has.
+    pub(super) fn of_printed(text: &str) -> Self {
+        debug_assert_eq!(Self::new(text).as_str(), text);
+        let mut exact = SecretBuf::with_capacity(text.len());
+        exact.push_str(text);
+        SdpText(exact)
+    }
+
     /// The lines, each ended by a line feed.
     pub fn as_str(&self) -> &str {
         self.0.as_str()

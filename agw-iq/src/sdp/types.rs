@@ -3,9 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use zeroize::Zeroize;
-
-use crate::secret::redact;
+use crate::secret::{redact, wipe};
 
 /// A Local or Remote descriptor: alternatives, in order of preference.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,7 +105,7 @@ impl fmt::Debug for OpaqueValue {
 
 impl Drop for OpaqueValue {
     fn drop(&mut self) {
-        self.0.zeroize();
+        wipe(&mut std::mem::take(&mut self.0).into_bytes());
     }
 }
 
@@ -257,7 +255,7 @@ impl fmt::Debug for Attribute {
 
 impl Drop for Attribute {
     fn drop(&mut self) {
-        self.value.zeroize();
+        wipe(&mut self.value.take().unwrap_or_default().into_bytes());
     }
 }
 

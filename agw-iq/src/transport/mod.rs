@@ -122,12 +122,21 @@ pub fn is_loopback(address: IpAddr) -> bool {
 /// The bytes of a message. They may hold SDES keys: wiped when the last owner drops them, never shown. Clones share them, so that a reply
 /// that is sent and kept for whoever asks again is there once.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct MessageBytes(Arc<Zeroizing<Vec<u8>>>);
+pub struct MessageBytes(Arc<Wiped>);
+
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Wiped(Vec<u8>);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        crate::secret::wipe(&mut self.0);
+    }
+}
 
 impl MessageBytes {
     /// Takes the bytes over.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Arc::new(Zeroizing::new(bytes)))
+        Self(Arc::new(Wiped(bytes)))
     }
 
     /// A copy of the bytes.
@@ -137,8 +146,8 @@ impl MessageBytes {
 }
 
 impl From<Zeroizing<Vec<u8>>> for MessageBytes {
-    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
-        Self(Arc::new(bytes))
+    fn from(mut bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self::new(std::mem::take(&mut *bytes))
     }
 }
 
@@ -153,13 +162,13 @@ impl std::ops::Deref for MessageBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        &self.0.0
     }
 }
 
 impl fmt::Debug for MessageBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{} octets]", self.0.len())
+        write!(f, "[{} octets]", self.len())
     }
 }
 

@@ -26,7 +26,7 @@ use crate::command::order::PortKey;
 use std::io;
 use std::os::fd::{AsFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What the waker is registered as; no port has this token, since no address has index 65535.
@@ -59,13 +59,46 @@ pub struct EpollSetup {
 #[derive(Debug)]
 struct Shared {
     workers: Box<[Post]>,
-    /// By descriptor: how many datagrams of the socket's queue were reported lost. Written by the worker while the port is open, by the
-    /// control thread before and after.
-    reported: Box<[AtomicU32]>,
+    /// By descriptor.
+    reported: Box<[Reported]>,
     /// By local address: losses of ports that were closed before anybody reported them.
     closed_losses: Box<[AtomicU64]>,
     /// How many connections the workers have.
     connections: AtomicUsize,
+}
+
+/// How many datagrams of a socket's queue were reported lost, and, in the bit above that, whether anything was ever read of it. Written by
+/// the worker while the port is open, by the control thread before and after.
+#[derive(Debug, Default)]
+struct Reported(AtomicU64);
+
+impl Reported {
+    const READ: u64 = 1 << 32;
+
+    /// The descriptor is a new socket's.
+    fn clear(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// Something was read.
+    fn note_read(&self) {
+        if self.0.load(Ordering::Relaxed) == 0 {
+            self.0.store(Self::READ, Ordering::Release);
+        }
+    }
+
+    /// The queue has lost so many since the socket was opened. Says how many of them are news.
+    fn report(&self, lost: u32) -> u32 {
+        let before = self.0.load(Ordering::Relaxed) as u32;
+        self.0.store(Self::READ | u64::from(lost), Ordering::Release);
+        lost.wrapping_sub(before)
+    }
+
+    /// What was reported of a queue that was read; `None`: nothing ever was.
+    fn of_read(&self) -> Option<u32> {
+        let value = self.0.load(Ordering::Acquire);
+        (value != 0).then_some(value as u32)
+    }
 }
 
 /// Where one worker waits.
@@ -90,7 +123,7 @@ pub fn open(setup: &EpollSetup) -> io::Result<(EpollPorts, Vec<EpollIo>)> {
     let descriptors = setup.descriptors.min(1 << DESCRIPTOR_BITS);
     let shared = Arc::new(Shared {
         workers: (0..setup.workers).map(post).collect::<io::Result<_>>()?,
-        reported: (0..descriptors).map(|_| AtomicU32::new(0)).collect(),
+        reported: (0..descriptors).map(|_| Reported::default()).collect(),
         closed_losses: (0..setup.addresses).map(|_| AtomicU64::new(0)).collect(),
         connections: AtomicUsize::new(0),
     });

@@ -20,6 +20,8 @@ const TEND_EVERY_MS: u64 = 100;
 /// Companions get at most one in so many of the descriptors that are neither ports nor companions, so that they never crowd out
 /// calls to come.
 const COMPANION_SHARE: usize = 4;
+/// The most ports that wait for their count of losses to be switched on; beyond that it is switched on as they open.
+const MAX_YOUNG: usize = 1 << 16;
 
 /// Opens and closes ports.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub struct EpollPorts {
     /// Whether there are to be any.
     companions_allowed: bool,
     stamps: Stamps,
+    /// Ports opened since the last look, and those opened before that: see [`EpollPorts::count_losses`].
+    young: [Vec<PortHandle>; 2],
 }
 
 /// What was known of a descriptor that was a port.
@@ -95,6 +99,7 @@ impl EpollPorts {
             streams: 0,
             companions_allowed,
             stamps: Stamps::default(),
+            young: Default::default(),
         }
     }
 
@@ -142,12 +147,11 @@ impl EpollPorts {
         let Some(reported) = place.and_then(|fd| self.shared.reported.get(fd)) else {
             return Err(io::Error::other("more descriptors than the backend was made for"));
         };
-        reported.store(0, Ordering::Relaxed);
+        reported.clear();
         let is_v6 = local.is_ipv6();
         if is_v6 {
             socket.set_only_v6(true)?;
         }
-        sys::enable_overflow_count(&socket)?;
         sys::allow_fragments(&socket, is_v6)?;
         // A new socket sends with 0.
         if options.dscp != 0 {
@@ -172,6 +176,7 @@ impl EpollPorts {
         }
         let (local, options, reads_dscp) = (port.local, port.options, port.reads_dscp);
         let companion = self.socket(local, options)?;
+        sys::enable_overflow_count(&companion)?;
         if reads_dscp {
             tell_traffic_class(&companion, local, true);
         }
@@ -215,10 +220,25 @@ impl EpollPorts {
         }
     }
 
-    /// Adds what the queue has lost and nobody has reported yet.
+    /// Lets ports that were open at the last look already tell their losses with what they receive. Many a port is closed before that
+    /// and is spared the call; whatever was lost earlier is in the count all the same.
+    fn count_losses(&mut self) {
+        self.young.swap(0, 1);
+        let mut ports = std::mem::take(&mut self.young[0]);
+        for port in ports.drain(..) {
+            // One that was closed meanwhile needs it no more; where the system refuses, the losses are counted in the end.
+            let Ok(port) = self.port(port) else { continue };
+            let _ = sys::enable_overflow_count(&port.socket);
+        }
+        self.young[0] = ports;
+    }
+
+    /// Adds what the queue has lost and nobody has reported yet. A queue of which nothing was ever read is not asked: the worker would have
+    /// read it long before it was full.
     fn settle_losses(&self, socket: &Socket, key: PortKey) {
         let Some(reported) = self.shared.reported.get(socket.as_raw_fd() as usize) else { return };
-        let lost = sys::overflows(socket).unwrap_or(0).wrapping_sub(reported.load(Ordering::Acquire));
+        let Some(told) = reported.of_read() else { return };
+        let lost = sys::overflows(socket).unwrap_or(0).wrapping_sub(told);
         if let Some(losses) = self.shared.closed_losses.get(usize::from(key.address)) {
             losses.fetch_add(u64::from(lost), Ordering::Relaxed);
         }
@@ -238,6 +258,10 @@ impl PortOpener for EpollPorts {
         socket.bind(&local.into())?;
         let fd = socket.as_raw_fd();
         post.epoll.add(socket.as_fd(), token(key, fd), false)?;
+        let tells_later = self.young[0].len() < MAX_YOUNG;
+        if !tells_later {
+            let _ = sys::enable_overflow_count(&socket);
+        }
         let (place, handle) = self.place(fd);
         place.port = Some(OpenPort {
             handle,
@@ -250,6 +274,9 @@ impl PortOpener for EpollPorts {
             reads_dscp: false,
         });
         self.ports += 1;
+        if tells_later {
+            self.young[0].push(handle);
+        }
         Ok(handle)
     }
 
@@ -338,6 +365,7 @@ impl PortOpener for EpollPorts {
 
     fn tend(&mut self) {
         self.turn_stamps();
+        self.count_losses();
         for worker in 0..self.desks.len() {
             for _ in 0..COMPANIONS_AT_ONCE {
                 let desk = &mut self.desks[worker];

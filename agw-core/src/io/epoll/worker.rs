@@ -110,6 +110,7 @@ impl EpollIo {
         if self.until_sample > 0 && !reads_dscp {
             // The caller goes on with the next port whatever the error: none of them is the backend's end.
             let Ok(received) = sys::receive_from(socket, buffer) else { return 0 };
+            self.note_read(socket);
             slot.fill(key, received.from, received.len, received.truncated);
             return 1;
         }
@@ -137,7 +138,14 @@ impl EpollIo {
         count
     }
 
+    fn note_read(&self, socket: RawFd) {
+        if let Some(reported) = self.shared.reported.get(socket as usize) {
+            reported.note_read();
+        }
+    }
+
     fn note_sample(&self, socket: RawFd, slot: &mut Slot, received: &sys::Received) {
+        self.note_read(socket);
         if let Some(time_ns) = received.time_ns {
             let waited_us = sys::wall_ns().saturating_sub(time_ns) / 1000;
             slot.waited_us = Some(u32::try_from(waited_us).unwrap_or(u32::MAX));
@@ -145,8 +153,7 @@ impl EpollIo {
         if let Some(overflows) = received.overflows
             && let Some(reported) = self.shared.reported.get(socket as usize)
         {
-            slot.lost_before = overflows.wrapping_sub(reported.load(Ordering::Relaxed));
-            reported.store(overflows, Ordering::Release);
+            slot.lost_before = reported.report(overflows);
         }
     }
 }
