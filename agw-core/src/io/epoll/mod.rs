@@ -207,6 +207,45 @@ mod tests {
     }
 
     #[test]
+    fn losses_are_told_with_packets_by_ports_that_have_been_open_for_a_moment() {
+        let setup = EpollSetup { workers: 1, addresses: 1, descriptors: 4096, companions: false, tick_us: 0 };
+        let (mut ports, mut ios) = open(&setup).unwrap();
+        let (sender, local) =
+            (std::net::UdpSocket::bind("127.0.0.1:0").unwrap(), "127.0.0.1:0".parse().unwrap());
+        let handle = ports.open(0, PortKey { address: 0, port: 1 }, local, PortOptions::default()).unwrap();
+        let to = ports.local(handle).unwrap();
+        ports.tend();
+        ports.tend();
+        let (mut io, mut batch) = (ios.remove(0), Batch::new());
+        let mut read = [0, 0];
+        // More than the queue holds; then what comes after the loss and can tell it.
+        for offered in [2_000, 200] {
+            (0..offered).for_each(|_| assert_eq!(sender.send_to(&[0; 160], to).unwrap(), 160));
+            loop {
+                io.reap(&mut batch, Duration::ZERO).unwrap();
+                if batch.filled == 0 {
+                    break;
+                }
+                read[0] += batch.filled as u32;
+                read[1] += batch.packets().iter().map(|slot| slot.lost_before).sum::<u32>();
+            }
+        }
+        assert!(read[1] > 0 && read[0] + read[1] == 2_200, "{read:?} read and lost");
+    }
+
+    #[test]
+    fn what_was_reported_counts_modulo_2_to_the_32_and_reading_shows() {
+        let reported = Reported::default();
+        assert_eq!(reported.of_read(), None);
+        reported.note_read();
+        assert_eq!(reported.of_read(), Some(0));
+        assert_eq!([reported.report(u32::MAX), reported.report(4)], [u32::MAX, 5]);
+        assert_eq!(reported.of_read(), Some(4));
+        reported.clear();
+        assert_eq!(reported.of_read(), None);
+    }
+
+    #[test]
     fn a_token_brings_key_and_descriptor_back() {
         let key = PortKey { address: 65_534, port: 65_535 };
         assert_eq!(from_token(token(key, 1_048_575)), (key, 1_048_575));
