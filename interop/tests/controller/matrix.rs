@@ -3,9 +3,10 @@
 use crate::drive;
 use interop::peers::{Dialect, Megaco};
 
-/// `call.h248` is a whole call, `procedures.h248` what else a controller orders, `wrong.h248` what deserves an error.
-const SCRIPTS: [&str; 3] = ["call.h248", "procedures.h248", "wrong.h248"];
-/// Names that nobody knows, of which `wrong.h248` is full, have no numbers.
+/// `call.h248` is a whole call, `procedures.h248` what else a controller orders, `connections.h248` media over
+/// TCP, `wrong.h248` what deserves an error.
+const SCRIPTS: [&str; 4] = ["call.h248", "procedures.h248", "connections.h248", "wrong.h248"];
+/// Names that nobody knows, of which `wrong.h248` is full, have no numbers; nor has megaco any for the packages of connections.
 const BINARY_SCRIPTS: [&str; 2] = ["call.h248", "procedures.h248"];
 
 fn all(transport: &'static str, encoding: &'static str) {
