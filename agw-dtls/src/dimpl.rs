@@ -10,9 +10,9 @@ use ::dimpl::{
     CertificateError, Config as LibraryConfig, Dtls, DtlsCertificate, Error, ProtocolVersion, SecurityError,
     SrtpProfile as LibraryProfile, UnexpectedMessageError,
 };
-use agw_tls::TlsFailure;
+use agw_tls::{Identity, Role, TlsFailure};
 
-use crate::engine::{DtlsEngine, Output, Role, Version};
+use crate::engine::{DtlsEngine, Output, Version};
 use crate::keys::{SrtpKeys, SrtpProfile};
 use crate::settings::{Settings, SettingsError};
 
@@ -67,17 +67,18 @@ pub(crate) struct DimplEngine {
 }
 
 impl DimplEngine {
-    /// An engine that has just begun; a client has its ClientHello ready. `certificate` in DER, `private_key` in PKCS#8 form.
+    /// An engine that has just begun; a client has its ClientHello ready.
     pub(crate) fn new(
         config: &Config,
         role: Role,
-        certificate: &[u8],
-        private_key: &[u8],
+        identity: &Identity,
         now_us: u64,
     ) -> Result<Self, TlsFailure> {
         let library = config.library.clone();
-        let identity =
-            DtlsCertificate { certificate: certificate.to_vec(), private_key: private_key.to_vec() };
+        let identity = DtlsCertificate {
+            certificate: identity.certificate().to_vec(),
+            private_key: identity.private_key().to_vec(),
+        };
         let now = instant(now_us);
         let mut dtls = match config.versions {
             (true, true) => Dtls::new_auto(library, identity, now),

@@ -8,15 +8,6 @@ use crate::keys::SrtpKeys;
 /// Room that [`DtlsEngine::poll_output`] may need: a whole certificate of the peer, or a datagram. A peer whose certificate is longer fails.
 pub const MAX_OUTPUT_BYTES: usize = 8192;
 
-/// Which end of the handshake we are (DTLS-2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// We send the first ClientHello (`a=setup:active`).
-    Client,
-    /// We wait for one (`a=setup:passive`).
-    Server,
-}
-
 /// A version of DTLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {

@@ -8,8 +8,7 @@
 use std::fmt;
 
 use agw_srtp::{CryptoAttribute, InboundSession, MasterKey, OutboundSession, Policy, PolicyError, Suite};
-
-use crate::engine::Role;
+use agw_tls::Role;
 
 /// The label under which the material is exported (RFC 5764 section 4.2), without a context.
 pub const EXPORTER_LABEL: &str = "EXTRACTOR-dtls_srtp";

@@ -6,10 +6,12 @@
 mod dimpl;
 mod engine;
 mod keys;
+mod lobby;
 mod session;
 mod settings;
 
-pub use engine::{DtlsEngine, MAX_OUTPUT_BYTES, Output, Role, Version};
+pub use agw_tls::Role;
+pub use engine::{DtlsEngine, MAX_OUTPUT_BYTES, Output, Version};
 pub use keys::{EXPORTER_LABEL, SrtpKeys, SrtpProfile};
 pub use session::{Session, Step};
 pub use settings::{MAX_MTU_BYTES, MIN_MTU_BYTES, Profile, Settings, SettingsError};

@@ -3,11 +3,12 @@
 //! the certificate has been found right; a wrong one ends the association with one event and no keys (DTLS-3). Fingerprints that come
 //! late hold the keys back for a limited time (TLS-2).
 
-use agw_tls::{Fingerprint, HashFunction, TlsFailure};
+use agw_tls::{Fingerprint, HashFunction, Identity, Role, TlsFailure};
 
 use crate::dimpl::DimplEngine;
-use crate::engine::{DtlsEngine, MAX_OUTPUT_BYTES, Output, Role, Version};
+use crate::engine::{DtlsEngine, MAX_OUTPUT_BYTES, Output, Version};
 use crate::keys::SrtpKeys;
+use crate::lobby::{Lobby, hello_random};
 use crate::settings::Profile;
 
 /// What the owner of a session has to do next.
@@ -68,20 +69,17 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that begins now; a client's first datagram is ready. `certificate` in DER, `private_key` in PKCS#8 form.
+    /// A session that begins now; a client's first datagram is ready.
     ///
     /// # Errors
     /// The certificate's key is none that the library can use.
-    pub fn new(
-        profile: &Profile,
-        role: Role,
-        certificate: &[u8],
-        private_key: &[u8],
-        now_us: u64,
-    ) -> Result<Self, TlsFailure> {
-        let engine = DimplEngine::new(&profile.dimpl, role, certificate, private_key, now_us)?;
+    pub fn new(profile: &Profile, role: Role, identity: &Identity, now_us: u64) -> Result<Self, TlsFailure> {
+        let engine: Box<dyn DtlsEngine> = match role {
+            Role::Client => Box::new(DimplEngine::new(&profile.dimpl, role, identity, now_us)?),
+            Role::Server => Box::new(Lobby::new(&profile.dimpl, identity)),
+        };
         Ok(Self {
-            engine: Box::new(engine),
+            engine,
             phase: Phase::Handshaking,
             certificate: None,
             signalled: Vec::new(),
@@ -106,7 +104,7 @@ impl Session {
     pub fn handle_datagram(&mut self, datagram: &[u8], now_us: u64) {
         self.now_us = now_us;
         // No ClientHello belongs to a handshake that is complete; a new association is asked for over Iq (DTLS-4), not by a datagram.
-        if !self.is_handshaking() && is_client_hello(datagram) {
+        if !self.is_handshaking() && hello_random(datagram).is_some() {
             return;
         }
         if self.is_live()
@@ -247,7 +245,7 @@ impl Session {
         if self.signalled.is_empty() || !self.is_live() {
             return;
         }
-        match judge(certificate, &self.signalled, &self.allowed) {
+        match agw_tls::judge(certificate, &self.signalled, &self.allowed) {
             Ok(()) => self.proven = true,
             Err(failure) => self.refuse(failure),
         }
@@ -285,17 +283,3 @@ impl Session {
 /// | type 21 | version 254.253 | epoch (2) | sequence number (6) | length (2) | level 2 | description 42 |
 /// ```
 const BAD_CERTIFICATE: [u8; 15] = [21, 254, 253, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 2, 2, 42];
-
-/// Whether a datagram begins with a ClientHello in the clear: content type 22, epoch 0, and after the record's header of 13 octets message
-/// type 1 (RFC 6347 sections 4.1 and 4.2.2).
-fn is_client_hello(datagram: &[u8]) -> bool {
-    matches!(datagram, [22, _, _, 0, 0, _, _, _, _, _, _, _, _, 1, ..])
-}
-
-/// RFC 8122 section 5.1: the strongest hash function among the allowed ones that were signalled decides; its values are alternatives (TLS-2).
-fn judge(certificate: &[u8], signalled: &[Fingerprint], allowed: &[HashFunction]) -> Result<(), TlsFailure> {
-    let usable = || signalled.iter().filter(|one| allowed.contains(&one.hash()));
-    let strongest = usable().map(Fingerprint::hash).max().ok_or(TlsFailure::FingerprintHash)?;
-    let matches = usable().any(|one| one.hash() == strongest && one.matches(certificate));
-    if matches { Ok(()) } else { Err(TlsFailure::FingerprintMismatch) }
-}

@@ -5,7 +5,7 @@
 use agw_dtls::{
     EXPORTER_LABEL, MAX_OUTPUT_BYTES, Profile, Role, Session, Settings, SrtpKeys, SrtpProfile, Step, Version,
 };
-use agw_tls::{Fingerprint, HashFunction, TlsFailure};
+use agw_tls::{Fingerprint, HashFunction, Identity, TlsFailure};
 use interop::process::{Peer, run};
 use interop::text::hex;
 use std::net::{SocketAddr, UdpSocket};
@@ -15,31 +15,21 @@ use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// A certificate with its key in DER form, also as files for a foreign program.
-struct Identity {
-    certificate: Vec<u8>,
-    key: Vec<u8>,
+fn identity() -> Identity {
+    Identity::generate().expect("a certificate")
 }
 
-impl Identity {
-    fn generate() -> Self {
-        let key = rcgen::KeyPair::generate().expect("a key");
-        let certificate = rcgen::CertificateParams::default().self_signed(&key).expect("a certificate");
-        Self { certificate: certificate.der().to_vec(), key: key.serialize_der() }
-    }
+fn fingerprint(identity: &Identity) -> Fingerprint {
+    identity.fingerprint(HashFunction::Sha256)
+}
 
-    fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(HashFunction::Sha256, &self.certificate)
-    }
-
-    /// Names of files that hold the certificate and the key.
-    fn files(&self, name: &str) -> [String; 2] {
-        [("crt", &self.certificate), ("key", &self.key)].map(|(what, bytes)| {
-            let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("dtls-{name}.{what}"));
-            std::fs::write(&path, bytes).expect("a file of the test");
-            path.display().to_string()
-        })
-    }
+/// Names of files in DER form that hold a certificate and its key, for a foreign program.
+fn files(identity: &Identity, name: &str) -> [String; 2] {
+    [("crt", identity.certificate()), ("key", identity.private_key())].map(|(what, bytes)| {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("dtls-{name}.{what}"));
+        std::fs::write(&path, bytes).expect("a file of the test");
+        path.display().to_string()
+    })
 }
 
 /// Our end: a session on a socket.
@@ -64,8 +54,7 @@ impl End {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port on loopback");
         let settings = Settings { profiles: vec![profile], ..Settings::default() };
         let compiled = Profile::new(settings).expect("sound settings");
-        let mut session =
-            Session::new(&compiled, role, &ours.certificate, &ours.key, 0).expect("a usable key");
+        let mut session = Session::new(&compiled, role, ours, 0).expect("a usable key");
         session.expect(std::slice::from_ref(peer));
         Self {
             socket,
@@ -170,7 +159,7 @@ impl Program {
 
     /// Starts it; it keeps its standard input open, or it would leave at once.
     fn start(self, role: Role, port: u16, identity: &Identity, profile: SrtpProfile) -> Peer {
-        let [certificate, key] = identity.files(&format!("{self:?}-{role:?}-{port}"));
+        let [certificate, key] = files(identity, &format!("{self:?}-{role:?}-{port}"));
         let name = self.profile_name(profile);
         let bytes = profile.material_bytes();
         let command = match (self, role) {
@@ -211,10 +200,10 @@ impl Program {
 
 /// One handshake with us in `role`.
 fn shake_hands(program: Program, role: Role, profile: SrtpProfile) {
-    let (ours, theirs) = (Identity::generate(), Identity::generate());
+    let (ours, theirs) = (identity(), identity());
     let (mut end, mut peer) = match role {
         Role::Server => {
-            let end = End::new(role, &ours, &theirs.fingerprint(), profile, None);
+            let end = End::new(role, &ours, &fingerprint(&theirs), profile, None);
             let peer = program.start(Role::Client, end.port(), &theirs, profile);
             (end, peer)
         }
@@ -222,7 +211,7 @@ fn shake_hands(program: Program, role: Role, profile: SrtpProfile) {
             let port = interop::ports::free_port();
             let peer = program.start(Role::Server, port, &theirs, profile);
             let address = SocketAddr::from(([127, 0, 0, 1], port));
-            (End::new(role, &ours, &theirs.fingerprint(), profile, Some(address)), peer)
+            (End::new(role, &ours, &fingerprint(&theirs), profile, Some(address)), peer)
         }
     };
     end.run();
@@ -260,13 +249,13 @@ fn gnutls_exports_the_same_keys() {
 #[test]
 fn gnutls_as_server_proves_itself_and_sends_back_what_it_hears() {
     let Some(gnutls) = interop::require("gnutls-cli", || Program::GnuTls.find()) else { return };
-    let (ours, theirs) = (Identity::generate(), Identity::generate());
+    let (ours, theirs) = (identity(), identity());
     let profile = SrtpProfile::Aes128CmHmacSha1_80;
     let port = interop::ports::free_port();
     let mut peer = gnutls.start(Role::Server, port, &theirs, profile);
     peer.wait_for("listening").unwrap_or_else(|why| panic!("{why}"));
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let mut end = End::new(Role::Client, &ours, &theirs.fingerprint(), profile, Some(address));
+    let mut end = End::new(Role::Client, &ours, &fingerprint(&theirs), profile, Some(address));
     end.run();
     assert_eq!(
         end.keys.as_ref().map(SrtpKeys::profile),
@@ -283,9 +272,9 @@ fn gnutls_as_server_proves_itself_and_sends_back_what_it_hears() {
 #[test]
 fn openssl_with_another_certificate_than_signalled_gets_no_keys_and_an_alert() {
     let Some(openssl) = interop::require("openssl", || Program::OpenSsl.find()) else { return };
-    let [ours, theirs, other] = std::array::from_fn(|_| Identity::generate());
+    let [ours, theirs, other] = std::array::from_fn(|_| identity());
     let profile = SrtpProfile::Aes128CmHmacSha1_80;
-    let mut end = End::new(Role::Server, &ours, &other.fingerprint(), profile, None);
+    let mut end = End::new(Role::Server, &ours, &fingerprint(&other), profile, None);
     let mut peer = openssl.start(Role::Client, end.port(), &theirs, profile);
     end.run();
     assert_eq!(end.failure, Some(TlsFailure::FingerprintMismatch), "{}", peer.output());

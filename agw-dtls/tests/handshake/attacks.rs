@@ -1,9 +1,9 @@
-//! What strangers try: foreign ClientHellos, replayed flights, noise. The handshake and the session go on untouched (DTLS-5).
+//! What strangers try: racing and foreign ClientHellos, replayed flights, noise. The handshake and the session go on untouched (DTLS-5).
 
 use agw_dtls::{Role, Settings, Version};
-use agw_tls::HashFunction;
+use agw_tls::{HashFunction, Identity};
 
-use crate::wire::{Dice, End, Identity, Weather, Wire, settings};
+use crate::wire::{Dice, End, Weather, Wire, settings};
 
 const CLIENT: usize = 0;
 const SERVER: usize = 1;
@@ -14,9 +14,9 @@ fn only(version: Version, seed: u64) -> Settings {
 }
 
 /// The first datagrams of a client of nobody's.
-fn foreign_hello(version: Version) -> Vec<Vec<u8>> {
-    let stranger = Identity::generate();
-    End::new(&only(version, 77), Role::Client, &stranger, &[], 0).drain()
+fn foreign_hello(version: Version, seed: u64) -> Vec<Vec<u8>> {
+    let stranger = Identity::generate().unwrap();
+    End::new(&only(version, seed), Role::Client, &stranger, &[], 0).drain()
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn a_foreign_client_hello_to_a_running_session_changes_nothing() {
             assert!(wire.connect());
             wire.run_until(5, |_| false);
             let before = wire.sent.len();
-            for datagram in foreign_hello(foreign) {
+            for datagram in foreign_hello(foreign, 77) {
                 for _ in 0..100 {
                     wire.inject(SERVER, &datagram);
                     wire.inject(CLIENT, &datagram);
@@ -39,6 +39,64 @@ fn a_foreign_client_hello_to_a_running_session_changes_nothing() {
             wire.collect();
             assert!(wire.run_until(60, |wire| wire.ends[SERVER].data == b"still there"));
         }
+    }
+}
+
+/// Strangers who write the peer's address into their hellos are first, once or in a flood; what they are answered goes to the peer, who has not
+/// begun and does not care. The peer then gets its handshake.
+#[test]
+fn a_client_hello_that_wins_the_race_does_not_win_the_server() {
+    for version in [Version::Dtls12, Version::Dtls13] {
+        for foreign in [Version::Dtls12, Version::Dtls13] {
+            for (strangers, quiet_us) in [(1, 0), (50, 2_000_000)] {
+                let [client, server] = std::array::from_fn(|_| Identity::generate().unwrap());
+                let [of_client, of_server] =
+                    [&client, &server].map(|identity| [identity.fingerprint(HashFunction::Sha256)]);
+                let mut server = End::new(&settings(2), Role::Server, &server, &of_client, 0);
+                let mut answers = 0;
+                for stranger in 0..strangers {
+                    for datagram in foreign_hello(foreign, 1000 + stranger) {
+                        server.session.handle_datagram(&datagram, 0);
+                        answers += server.drain().len();
+                    }
+                }
+                assert!((1..=3).contains(&answers), "few are answered, and each once: {answers}");
+                server.session.handle_timeout(quiet_us);
+                let client = End::new(&only(version, 1), Role::Client, &client, &of_server, quiet_us);
+                let mut wire = Wire::begun([client, server], Weather::default(), 1, quiet_us);
+                let up = wire.connect();
+                assert!(
+                    up,
+                    "{version:?} after {foreign:?}: {:?} {:?}",
+                    wire.ends[0].failure, wire.ends[1].failure
+                );
+                wire.assert_same_keys();
+            }
+        }
+    }
+}
+
+/// Nothing that comes before a cookie can end a server: no alert, no hello that cannot be answered, no noise.
+#[test]
+fn what_comes_before_a_cookie_cannot_make_a_server_fail() {
+    let alert = [21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
+    let mut dice = Dice(5);
+    for version in [Version::Dtls12, Version::Dtls13] {
+        let mut wire = Wire::between(&only(version, 1), &settings(2), Weather::default(), 1);
+        for datagram in foreign_hello(version, 77) {
+            for _ in 0..500 {
+                let mut damaged = datagram.clone();
+                let at = dice.below(damaged.len() as u64) as usize;
+                damaged[at] ^= 1 << dice.below(8);
+                wire.ends[SERVER].session.handle_datagram(&damaged, 0);
+                let _ = wire.ends[SERVER].drain();
+            }
+        }
+        wire.ends[SERVER].session.handle_datagram(&alert, 0);
+        let _ = wire.ends[SERVER].drain();
+        wire.ends[SERVER].session.handle_timeout(2_100_000);
+        wire.now_us = 2_100_000;
+        assert!(wire.connect(), "{version:?}: {:?} {:?}", wire.ends[0].failure, wire.ends[1].failure);
     }
 }
 
@@ -111,15 +169,15 @@ fn damaged_datagrams_never_make_wrong_keys() {
 #[test]
 fn a_server_computes_nothing_for_who_cannot_receive() {
     for version in [Version::Dtls12, Version::Dtls13] {
-        let identity = Identity::generate();
+        let identity = Identity::generate().unwrap();
         let mut server = End::new(
             &settings(3),
             Role::Server,
             &identity,
-            &[Identity::generate().fingerprint(HashFunction::Sha256)],
+            &[Identity::generate().unwrap().fingerprint(HashFunction::Sha256)],
             0,
         );
-        for datagram in foreign_hello(version) {
+        for datagram in foreign_hello(version, 77) {
             server.session.handle_datagram(&datagram, 0);
             let answer: usize = server.drain().iter().map(Vec::len).sum();
             assert!(answer <= datagram.len(), "{version:?}: {answer} bytes for {}", datagram.len());

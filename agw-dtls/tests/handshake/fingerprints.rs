@@ -1,9 +1,9 @@
 //! Who the peer is: the fingerprint decides, each way, early or late (DTLS-1, DTLS-3, TLS-2).
 
 use agw_dtls::{Role, Settings, Version};
-use agw_tls::{Fingerprint, HashFunction, TlsFailure};
+use agw_tls::{Fingerprint, HashFunction, Identity, TlsFailure};
 
-use crate::wire::{End, Identity, Weather, Wire, settings};
+use crate::wire::{End, Weather, Wire, settings};
 
 fn only(version: Version) -> Settings {
     let (dtls12, dtls13) = (version == Version::Dtls12, version == Version::Dtls13);
@@ -22,7 +22,7 @@ fn wire(version: Version, of_server: &[Fingerprint], of_client: &[Fingerprint], 
 
 #[test]
 fn a_wrong_fingerprint_ends_the_handshake_with_one_failure_and_no_keys() {
-    let [client, server, other] = std::array::from_fn(|_| Identity::generate());
+    let [client, server, other] = std::array::from_fn(|_| Identity::generate().unwrap());
     let right = |identity: &Identity| vec![identity.fingerprint(HashFunction::Sha256)];
     for version in [Version::Dtls12, Version::Dtls13] {
         for judge in [0, 1] {
@@ -50,7 +50,7 @@ fn a_wrong_fingerprint_ends_the_handshake_with_one_failure_and_no_keys() {
 
 #[test]
 fn the_strongest_allowed_hash_function_decides_and_its_values_are_alternatives() {
-    let [client, server, other] = std::array::from_fn(|_| Identity::generate());
+    let [client, server, other] = std::array::from_fn(|_| Identity::generate().unwrap());
     let of_server = [
         other.fingerprint(HashFunction::Sha256),
         other.fingerprint(HashFunction::Sha384),
@@ -73,7 +73,7 @@ fn the_strongest_allowed_hash_function_decides_and_its_values_are_alternatives()
 
 #[test]
 fn a_late_fingerprint_holds_the_keys_back_then_passes_or_fails() {
-    let [client, server, other] = std::array::from_fn(|_| Identity::generate());
+    let [client, server, other] = std::array::from_fn(|_| Identity::generate().unwrap());
     let of_client = [client.fingerprint(HashFunction::Sha256)];
     for version in [Version::Dtls12, Version::Dtls13] {
         for (late, expected) in [(&server, None), (&other, Some(TlsFailure::FingerprintMismatch))] {
@@ -94,7 +94,7 @@ fn a_late_fingerprint_holds_the_keys_back_then_passes_or_fails() {
 
 #[test]
 fn a_fingerprint_that_never_comes_fails_in_time() {
-    let [client, server] = std::array::from_fn(|_| Identity::generate());
+    let [client, server] = std::array::from_fn(|_| Identity::generate().unwrap());
     let of_client = [client.fingerprint(HashFunction::Sha256)];
     let mut wire = wire(Version::Dtls13, &[], &of_client, [&client, &server]);
     assert!(wire.run_until(60, |wire| wire.ends[0].failure.is_some()));

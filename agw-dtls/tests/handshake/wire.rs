@@ -3,25 +3,7 @@
 use std::collections::BTreeMap;
 
 use agw_dtls::{MAX_OUTPUT_BYTES, Profile, Role, Session, Settings, SrtpKeys, Step};
-use agw_tls::{Fingerprint, HashFunction, TlsFailure};
-
-/// A certificate with its key, of the kind that the gateway makes.
-pub(crate) struct Identity {
-    pub(crate) certificate: Vec<u8>,
-    pub(crate) key: Vec<u8>,
-}
-
-impl Identity {
-    pub(crate) fn generate() -> Self {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
-        Self { certificate: certificate.der().to_vec(), key: key.serialize_der() }
-    }
-
-    pub(crate) fn fingerprint(&self, hash: HashFunction) -> Fingerprint {
-        Fingerprint::of(hash, &self.certificate)
-    }
-}
+use agw_tls::{Fingerprint, HashFunction, Identity, TlsFailure};
 
 /// SplitMix64.
 pub(crate) struct Dice(pub(crate) u64);
@@ -64,7 +46,7 @@ impl End {
         now_us: u64,
     ) -> Self {
         let profile = Profile::new(settings.clone()).unwrap();
-        let mut session = Session::new(&profile, role, &identity.certificate, &identity.key, now_us).unwrap();
+        let mut session = Session::new(&profile, role, identity, now_us).unwrap();
         session.expect(peer);
         Self { session, keys: None, failure: None, closed: false, data: Vec::new(), wake_us: None }
     }
@@ -113,9 +95,14 @@ pub(crate) fn settings(seed: u64) -> Settings {
 
 impl Wire {
     pub(crate) fn new(ends: [End; 2], weather: Weather, seed: u64) -> Self {
+        Self::begun(ends, weather, seed, 0)
+    }
+
+    /// A wire at a later time.
+    pub(crate) fn begun(ends: [End; 2], weather: Weather, seed: u64, now_us: u64) -> Self {
         let mut wire = Self {
             ends,
-            now_us: 0,
+            now_us,
             sent: Vec::new(),
             lose_nth_of_server: None,
             weather,
@@ -129,7 +116,7 @@ impl Wire {
 
     /// Two ends that know one another's fingerprints, in good weather.
     pub(crate) fn between(client: &Settings, server: &Settings, weather: Weather, seed: u64) -> Self {
-        let (ours, theirs) = (Identity::generate(), Identity::generate());
+        let (ours, theirs) = (Identity::generate().unwrap(), Identity::generate().unwrap());
         let ends = [
             End::new(client, Role::Client, &ours, &[theirs.fingerprint(HashFunction::Sha256)], 0),
             End::new(server, Role::Server, &theirs, &[ours.fingerprint(HashFunction::Sha256)], 0),
