@@ -1,12 +1,7 @@
-//! One call, commanded with H.248 text that is written and read here by hand: nothing of our own codec takes part, so that it
-//! cannot agree with itself.
+//! One call of RTP, commanded with H.248 text that is written and read by hand.
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::time::Duration;
-
-const ANSWER_LIMIT: Duration = Duration::from_secs(3);
-const TRIES: usize = 3;
-const LARGEST_MESSAGE_BYTES: usize = 65_535;
+use crate::controller::{Controller, after, has_error};
+use std::net::SocketAddr;
 
 /// What the controller says of one side.
 #[derive(Debug, Clone)]
@@ -77,8 +72,7 @@ impl Side {
 /// A call that is up.
 #[derive(Debug)]
 pub struct Call {
-    socket: UdpSocket,
-    transaction: u32,
+    controller: Controller,
     /// The number of its context.
     pub context: String,
     /// The TerminationIDs, in the order of the sides.
@@ -93,12 +87,8 @@ impl Call {
     /// # Panics
     /// When the gateway does not do it: with its reply.
     pub fn set_up(iq: SocketAddr, sides: [&Side; 2]) -> Self {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-        socket.connect(iq).expect("loopback is connected");
-        socket.set_read_timeout(Some(ANSWER_LIMIT)).expect("a time limit is accepted");
         let mut call = Self {
-            socket,
-            transaction: std::process::id() % 100_000 * 1000,
+            controller: Controller::new(iq),
             context: String::new(),
             terminations: vec![],
             local: vec![],
@@ -118,25 +108,12 @@ impl Call {
         call
     }
 
-    /// Sends an action and gives the reply, in pretty text; repeats it as a controller would.
+    /// Sends an action and gives the reply, in pretty text.
     ///
     /// # Panics
     /// When no reply comes.
     pub fn ask(&mut self, action: &str) -> String {
-        self.transaction += 1;
-        let id = self.transaction;
-        let request = format!("MEGACO/2 [127.0.0.1]:2944\nTransaction = {id} {{ {action} }}\n");
-        let mut buffer = vec![0; LARGEST_MESSAGE_BYTES];
-        for _ in 0..TRIES {
-            self.socket.send(request.as_bytes()).expect("loopback takes a message");
-            while let Ok(len) = self.socket.recv(&mut buffer) {
-                let text = String::from_utf8_lossy(&buffer[..len]).into_owned();
-                if text.contains(&format!("Reply = {id}")) {
-                    return text;
-                }
-            }
-        }
-        panic!("no reply to {request}");
+        self.controller.ask(action)
     }
 
     /// Takes the call down; the reply has the statistics of both sides.
@@ -152,18 +129,4 @@ impl Call {
         assert!(!has_error(&reply), "{reply}");
         reply
     }
-}
-
-fn has_error(reply: &str) -> bool {
-    reply.contains("Error = ")
-}
-
-/// The words that follow `key` wherever it stands.
-fn after<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
-    text.split(key).skip(1).map(|rest| {
-        let end = rest
-            .find(|letter: char| letter.is_whitespace() || matches!(letter, ',' | '{' | '}'))
-            .unwrap_or(rest.len());
-        &rest[..end]
-    })
 }

@@ -12,6 +12,8 @@
 
 pub mod call;
 pub mod codec;
+pub mod connection;
+pub mod controller;
 pub mod counters;
 pub mod gateway;
 pub mod netns;

@@ -13,7 +13,7 @@ use crate::skip::target_folder;
 
 const PROBE_LIMIT: Duration = Duration::from_secs(30);
 
-/// Names the Python interpreter that has pylibsrtp; without it `venv/bin/python` in cargo's target folder is taken.
+/// Names the Python interpreter that has the peers' modules; without it `venv/bin/python` in cargo's target folder is taken.
 pub const PYTHON_VARIABLE: &str = "AGW_PYTHON";
 
 /// The folder of the peers' scripts.
@@ -122,16 +122,7 @@ impl SrtpPeer {
     /// # Errors
     /// When there is none.
     pub fn find() -> Result<Self, String> {
-        let python = match env::var_os(PYTHON_VARIABLE) {
-            Some(named) => PathBuf::from(named),
-            None => target_folder().join("venv/bin/python"),
-        };
-        let finished = run(Command::new(&python).args(["-c", "import pylibsrtp"]), PROBE_LIMIT)
-            .map_err(|_| format!("no {} (cargo xtask setup)", python.display()))?;
-        if !finished.status.success() {
-            return Err("its Python cannot import pylibsrtp (cargo xtask setup)".to_owned());
-        }
-        Ok(Self { python })
+        python_with("pylibsrtp").map(|python| Self { python })
     }
 
     /// The endpoint with options as `peers/srtp/srtp_peer.py` describes them. It prints one line of JSON at its end, which
@@ -141,6 +132,44 @@ impl SrtpPeer {
         command.arg(folder().join("srtp/srtp_peer.py")).args(options);
         command
     }
+}
+
+/// Endpoints of media over TCP and TLS: OpenSSL through pyOpenSSL, with protocols of their own above it.
+#[derive(Clone, Debug)]
+pub struct TcpPeer {
+    python: PathBuf,
+}
+
+impl TcpPeer {
+    /// Looks for a Python that can import pyOpenSSL.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn find() -> Result<Self, String> {
+        python_with("OpenSSL").map(|python| Self { python })
+    }
+
+    /// An MSRP endpoint with options as `peers/tcp/msrp_peer.py` describes them. It prints one line of JSON at its end, which [`number`]
+    /// reads.
+    pub fn msrp(&self, options: &[&str]) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg(folder().join("tcp/msrp_peer.py")).args(options).env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+}
+
+/// The interpreter of the peers, if it has this module.
+fn python_with(module: &str) -> Result<PathBuf, String> {
+    let python = match env::var_os(PYTHON_VARIABLE) {
+        Some(named) => PathBuf::from(named),
+        None => target_folder().join("venv/bin/python"),
+    };
+    let finished = run(Command::new(&python).args(["-c", &format!("import {module}")]), PROBE_LIMIT)
+        .map_err(|_| format!("no {} (cargo xtask setup)", python.display()))?;
+    if !finished.status.success() {
+        return Err(format!("its Python cannot import {module} (cargo xtask setup)"));
+    }
+    Ok(python)
 }
 
 /// The number under `key` in a peer's line of JSON.

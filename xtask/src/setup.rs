@@ -37,7 +37,7 @@ const PACKAGES: &[&str] = &[
     "tshark",
 ];
 
-const PYTHON_PACKAGES: &str = "interop/peers/srtp/requirements.txt";
+const PYTHON_PACKAGES: &str = "interop/peers/requirements.txt";
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Installs whatever is missing; an error names what could not be.
@@ -87,7 +87,7 @@ fn is_installed(package: &str) -> bool {
 fn make_venv() -> Result<(), String> {
     let venv = place::venv();
     let python = venv.join("bin/python").display().to_string();
-    if read(&mut command(&python, &["-c", "import pylibsrtp"])).is_ok() {
+    if read(&mut command(&python, &["-c", "import pylibsrtp, OpenSSL"])).is_ok() {
         println!("{}, there", venv.display());
         return Ok(());
     }
