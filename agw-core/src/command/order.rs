@@ -6,7 +6,7 @@
 
 mod tcp;
 
-pub use tcp::{TcpPlan, TcpTimes};
+pub use tcp::{TcpPlan, TcpTimes, TlsPlan};
 
 use super::{Observation, Ticket};
 use crate::flow::Flow;

@@ -1,9 +1,11 @@
 //! What a controller is made with: realms, limits, and what local policy says of keys and latching.
 
 use crate::command::order::TcpTimes;
+use crate::model::{Application, HashFunction};
 use crate::ports::{RealmConfig, RealmError};
 use agw_srtp::Suite;
 use agw_srtp::{Policy, PolicyError};
+use agw_tls::Profile;
 use std::fmt;
 
 /// The most streams that a termination may ever have.
@@ -103,17 +105,53 @@ impl Default for SrtpRules {
 }
 
 /// How connections behave.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct TcpRules {
     /// How long things may take.
     pub times: TcpTimes,
+    /// Versions, suites and groups of TLS (TLS-6).
+    pub profile: Profile,
+    /// The hash functions of fingerprints that are believed. Default: all but SHA-1.
+    pub fingerprint_hashes: Vec<HashFunction>,
+    /// SHA-1 is believed as well where MSRP is carried: RFC 4975 names nothing else. Default: yes.
+    pub sha1_for_msrp: bool,
     /// The secret that our paths of MSRP are made of: random octets, or strangers can guess the paths.
     pub seed: [u8; 32],
 }
 
+impl Default for TcpRules {
+    fn default() -> Self {
+        Self {
+            times: TcpTimes::default(),
+            profile: Profile::default(),
+            fingerprint_hashes: HashFunction::ALL
+                .into_iter()
+                .filter(|hash| *hash != HashFunction::Sha1)
+                .collect(),
+            sha1_for_msrp: true,
+            seed: [0; 32],
+        }
+    }
+}
+
+impl TcpRules {
+    /// The hash functions that are believed of peers who speak this.
+    pub(super) fn hashes_for(&self, application: Application) -> Vec<HashFunction> {
+        let mut hashes = self.fingerprint_hashes.clone();
+        if self.sha1_for_msrp && application == Application::Msrp {
+            hashes.push(HashFunction::Sha1);
+        }
+        hashes
+    }
+}
+
 impl fmt::Debug for TcpRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TcpRules").field("times", &self.times).field("seed", &"redacted").finish()
+        f.debug_struct("TcpRules")
+            .field("times", &self.times)
+            .field("fingerprint_hashes", &self.fingerprint_hashes)
+            .field("seed", &"redacted")
+            .finish_non_exhaustive()
     }
 }
 
@@ -139,6 +177,8 @@ pub enum ConfigError {
     Limit(&'static str),
     /// The SRTP policy has a number outside its limits.
     Srtp(PolicyError),
+    /// The TLS profile cannot work; why.
+    Tls(String),
     /// No worker, or more than [`MAX_WORKERS`].
     Workers(usize),
     /// A ring between the controller and a worker is too short.
@@ -151,6 +191,7 @@ impl fmt::Display for ConfigError {
             Self::Realm(error) => error.fmt(f),
             Self::Limit(key) => write!(f, "limit `{key}` is outside what is possible"),
             Self::Srtp(error) => error.fmt(f),
+            Self::Tls(words) => f.write_str(words),
             Self::Workers(count) => write!(f, "{count} workers: it must be 1 to {MAX_WORKERS}"),
             Self::Ring => f.write_str("a ring to or from a worker is too short"),
         }

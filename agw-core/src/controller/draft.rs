@@ -29,6 +29,13 @@ pub(super) struct Draft {
     pub(super) actions: Option<Actions>,
 }
 
+impl Draft {
+    /// Whether it has to have a certificate of its own.
+    pub(super) fn needs_identity(&self) -> bool {
+        self.asked.connection.as_ref().is_some_and(|asked| asked.needs_identity())
+    }
+}
+
 /// A stream that is to change.
 #[derive(Debug)]
 pub(super) struct Revision {
@@ -55,6 +62,7 @@ pub(super) fn draft(
     let found = realms.realm(realm);
     let asked = Asked::new(spec, found.dscp);
     check_values(&asked)?;
+    connection::check_tls(id, spec)?;
     let family = family(found, spec).ok_or(Refusal::NoSuchLocalAddress(id))?;
     check_remote_family(&asked, family).map_err(|()| Refusal::NoSuchLocalAddress(id))?;
     let (keys, fresh) = admit_keys(rules, id, KeyMarks::default(), spec)?;
@@ -76,6 +84,8 @@ pub(super) fn revise(
     let found = realms.realm(stream.realm);
     let asked = Asked::new(spec, found.dscp);
     check_values(&asked)?;
+    connection::check_tls(stream.id, spec)?;
+    connection::check_psk(stream, spec)?;
     let fixed = |what| Err(Refusal::FixedAtSetup(stream.id, what));
     if spec.realm.as_ref().is_some_and(|name| *name != found.name) {
         return fixed("the realm");

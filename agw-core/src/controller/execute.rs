@@ -19,6 +19,7 @@ use crate::model::{
     ContextAttributes, ContextId, LocalStream, RtcpPorts, StreamId, StreamSpec, TerminationId,
     TerminationView,
 };
+use agw_tls::Identity;
 use std::net::SocketAddr;
 
 impl<O: PortOpener + StreamOpener> Gateway for Controller<O> {
@@ -221,6 +222,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
         orders: usize,
     ) -> Result<Placed, Refusal> {
         let kept = self.kept_from(self.registry.context(context)?.attributes);
+        self.have_identities(drafts.iter().filter(|draft| draft.needs_identity()).count())?;
         let fixed = match drafts.is_empty() {
             true => fixed,
             false => self.worker_of_named_ports(fixed, drafts)?,
@@ -245,6 +247,15 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
             }
             tried |= 1 << worker;
         }
+    }
+
+    /// Makes sure that there are so many certificates (TLS-1).
+    fn have_identities(&mut self, count: usize) -> Result<(), Refusal> {
+        while self.identities.len() < count {
+            let made = Identity::generate().map_err(|_| Refusal::OutOfResources("certificates"))?;
+            self.identities.push(made);
+        }
+        Ok(())
     }
 
     fn place_on(
@@ -343,9 +354,13 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
                 told: None,
             };
             stream.signal_latching(draft.latch);
+            let needs_identity = stream.asked.connection.as_ref().is_some_and(|asked| asked.needs_identity());
             if let Some(actions) = draft.actions {
                 let local = self.told_address(&stream);
                 stream.act(actions, local, &mut self.names);
+            }
+            if needs_identity && let Some(identity) = self.identities.pop() {
+                stream.bearers.get_or_insert_default().take_identity(identity);
             }
             streams.push(stream);
         }
@@ -424,11 +439,10 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
         if stream.told.as_ref() == Some(&shape) && stream.fresh.is_empty() && !stream.is_to_act() {
             return None;
         }
-        let times = self.tcp.times;
         let stream = &mut self.registry.termination_mut(id).ok()?.streams[at];
         let is_new = stream.told.is_none();
         if shape.connection.is_some() {
-            let plan = stream.tell_connection(shape, times)?;
+            let plan = stream.tell_connection(shape, &self.tcp, &self.tls)?;
             return Some(match is_new {
                 true => Order::InstallTcp(stream.flow, Box::new(TcpFlow::new(plan))),
                 false => Order::ChangeTcp(stream.flow, Box::new(plan)),
@@ -502,7 +516,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
             realm,
             rtp,
             rtcp,
-            fingerprints: Vec::new(),
+            fingerprints: stream.bearers.as_ref().map(|bearers| bearers.fingerprints()).unwrap_or_default(),
             msrp_path: stream.bearers.as_ref().and_then(|bearers| bearers.own_path.clone()),
         }
     }

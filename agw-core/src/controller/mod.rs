@@ -43,6 +43,7 @@ use crate::io::PortOpener;
 use crate::io::stream::StreamOpener;
 use crate::ports::Realms;
 use crate::worker::WorkerSetup;
+use agw_tls::{Identity, Tls};
 use connection::Names;
 use links::Link;
 use moving::Passages;
@@ -50,6 +51,9 @@ use registry::Registry;
 use sockets::Sockets;
 use std::collections::VecDeque;
 use tickets::Tickets;
+
+/// The most certificates in stock.
+pub const MAX_IDENTITIES: usize = 1024;
 
 /// Owns contexts, terminations and ports, and tells the workers what to do.
 #[derive(Debug)]
@@ -65,6 +69,9 @@ pub struct Controller<O> {
     latch: LatchPolicy,
     tcp: TcpRules,
     names: Names,
+    tls: Tls,
+    /// Certificates that no stream has yet.
+    identities: Vec<Identity>,
     limits: Limits,
     now_ms: u64,
     draining: bool,
@@ -96,6 +103,8 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
             srtp: config.srtp,
             latch: config.latch,
             names: Names::new(config.tcp.seed),
+            tls: Tls::new(&config.tcp.profile).map_err(|error| ConfigError::Tls(error.to_string()))?,
+            identities: Vec::new(),
             tcp: config.tcp,
             limits: config.limits,
             now_ms: 0,
@@ -108,6 +117,18 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
     /// Milliseconds of a monotonic clock whose start means nothing. A time that goes back is not believed.
     pub fn set_now(&mut self, now_ms: u64) {
         self.now_ms = self.now_ms.max(now_ms);
+    }
+
+    /// Takes certificates for streams to come, up to [`MAX_IDENTITIES`]. Each will belong to one stream (TLS-1); a stream that finds none has one made
+    /// while its command waits.
+    pub fn stock(&mut self, identities: Vec<Identity>) {
+        let room = MAX_IDENTITIES.saturating_sub(self.identities.len());
+        self.identities.extend(identities.into_iter().take(room));
+    }
+
+    /// How many certificates are in stock.
+    pub fn stocked(&self) -> usize {
+        self.identities.len()
     }
 
     /// While draining no context is made; what there is goes on.

@@ -185,6 +185,13 @@ pub enum Counter {
     ResidenceSumUs,
     /// `agw_connections_total`.
     Connections(Leg, ConnectionEvent),
+    /// `agw_handshakes_total` of TLS: whether we were the client, and whether the peer proved itself.
+    Handshakes {
+        /// Label `role`.
+        is_client: bool,
+        /// Label `result`.
+        is_good: bool,
+    },
     /// `agw_stream_bytes_received_total`: of TCP, as they came over the wire.
     StreamBytesReceived(Leg),
     /// `agw_stream_bytes_sent_total`.
@@ -224,7 +231,8 @@ const RESIDENCE_SUM_AT: usize = RESIDENCE_AT + RESIDENCE_BUCKETS;
 const CONNECTIONS_AT: usize = RESIDENCE_SUM_AT + 7;
 const STREAM_RECEIVED_AT: usize = CONNECTIONS_AT + LEGS * CONNECTION_EVENTS;
 const STREAM_SENT_AT: usize = STREAM_RECEIVED_AT + LEGS;
-const COUNTERS: usize = STREAM_SENT_AT + LEGS;
+const HANDSHAKES_AT: usize = STREAM_SENT_AT + LEGS;
+const COUNTERS: usize = HANDSHAKES_AT + 4;
 
 const fn leg(leg: Leg) -> usize {
     match leg {
@@ -259,6 +267,9 @@ impl Counter {
             Self::AnswersFull => RESIDENCE_SUM_AT + 5,
             Self::TcpFlows => RESIDENCE_SUM_AT + 6,
             Self::Connections(l, e) => CONNECTIONS_AT + leg(l) * CONNECTION_EVENTS + e as usize,
+            Self::Handshakes { is_client, is_good } => {
+                HANDSHAKES_AT + 2 * is_client as usize + is_good as usize
+            }
             Self::StreamBytesReceived(l) => STREAM_RECEIVED_AT + leg(l),
             Self::StreamBytesSent(l) => STREAM_SENT_AT + leg(l),
         }
@@ -369,6 +380,9 @@ mod tests {
             Counter::AnswersFull,
             Counter::TcpFlows,
         ];
+        for (is_client, is_good) in [(false, false), (false, true), (true, false), (true, true)] {
+            all.push(Counter::Handshakes { is_client, is_good });
+        }
         all.extend((0..RESIDENCE_BUCKETS).map(Counter::ResidenceBucket));
         for leg in Leg::ALL {
             for kind in PacketKind::ALL {

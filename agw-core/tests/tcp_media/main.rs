@@ -6,3 +6,4 @@ mod msrp;
 mod pressure;
 mod rig;
 mod set_up;
+mod tls;

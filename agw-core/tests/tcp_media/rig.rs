@@ -34,6 +34,7 @@ pub(crate) struct Side {
     pub(crate) host: StreamHost,
     pub(crate) spec: StreamSpec,
     pub(crate) path: Option<Box<str>>,
+    pub(crate) fingerprints: Vec<Fingerprint>,
 }
 
 pub(crate) struct Call {
@@ -138,18 +139,49 @@ impl Rig {
         transport: Transport,
         tcp: TcpSpec,
     ) -> Side {
+        self.add_with(context, realm, transport, tcp, None)
+    }
+
+    /// Adds a side with TLS.
+    pub(crate) fn add_tls(
+        &mut self,
+        context: ContextId,
+        realm: &str,
+        transport: Transport,
+        tcp: TcpSpec,
+        tls: TlsSpec,
+    ) -> Side {
+        self.add_with(context, realm, transport, tcp, Some(Box::new(tls)))
+    }
+
+    fn add_with(
+        &mut self,
+        context: ContextId,
+        realm: &str,
+        transport: Transport,
+        tcp: TcpSpec,
+        tls: Option<Box<TlsSpec>>,
+    ) -> Side {
         let host = self.host(if realm == "access" { 11 } else { 12 });
         let spec = StreamSpec {
             realm: RealmName::new(realm),
             mode: Mode::SendReceive,
             remote: Some(Remote { rtp: host.address(), rtcp: None }),
             tcp: Some(Box::new(tcp)),
+            tls,
             ..StreamSpec::new(transport)
         };
         let streams = vec![(StreamId(1), spec.clone())];
         let Reply::Termination(view, _) = self.command(Command::Add { context, streams }) else { panic!() };
         let local = &view.streams[0];
-        Side { id: view.id, local: local.rtp, host, spec, path: local.msrp_path.clone() }
+        Side {
+            id: view.id,
+            local: local.rtp,
+            host,
+            spec,
+            path: local.msrp_path.clone(),
+            fingerprints: local.fingerprints.clone(),
+        }
     }
 
     pub(crate) fn call(&mut self, ue: TcpSpec, core: TcpSpec) -> Call {

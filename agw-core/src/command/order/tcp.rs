@@ -4,6 +4,7 @@
 use super::{FlowId, Latching, PortBinding};
 use crate::flow::msrp::Rewrite;
 use crate::model::{Application, Leg, Mode, SourceFilter, TcpSetup, Trigger, Watch};
+use agw_tls::{Credentials, Fingerprint, HashFunction, Tls};
 use std::net::SocketAddr;
 
 /// How long things may take, in milliseconds.
@@ -11,6 +12,10 @@ use std::net::SocketAddr;
 pub struct TcpTimes {
     /// From a SYN of ours until the peer answers.
     pub connect_ms: u32,
+    /// How long a TLS handshake may take.
+    pub handshake_ms: u32,
+    /// How long a peer that has proven its certificate, but whose fingerprint has not been signalled, is held (TLS-2).
+    pub fingerprint_wait_ms: u32,
     /// How long nobody may come where we listen before that is told, once; we go on listening.
     pub accept_ms: u32,
     /// How long what is in flight is delivered, and a peer may take to close its half, when a side is subtracted or its TLS was released.
@@ -21,8 +26,32 @@ pub struct TcpTimes {
 
 impl Default for TcpTimes {
     fn default() -> Self {
-        Self { connect_ms: 10_000, accept_ms: 180_000, linger_ms: 2_000, idle_ms: None }
+        Self {
+            connect_ms: 10_000,
+            handshake_ms: 10_000,
+            fingerprint_wait_ms: 30_000,
+            accept_ms: 180_000,
+            linger_ms: 2_000,
+            idle_ms: None,
+        }
     }
+}
+
+/// TLS on one side of a stream.
+#[derive(Debug)]
+pub struct TlsPlan {
+    /// The profile.
+    pub tls: Tls,
+    /// We are the client (TLS-4).
+    pub client: bool,
+    /// The peer's, as signalled; empty: not known yet.
+    pub fingerprints: Vec<Fingerprint>,
+    /// There are some, but of unknown hash functions only.
+    pub unknown: bool,
+    /// The hash functions that are allowed.
+    pub hashes: Vec<HashFunction>,
+    /// What we prove ourselves with; `None` keeps what is there.
+    pub credentials: Option<Credentials>,
 }
 
 /// Everything a worker must know of one side of one stream over TCP.
@@ -52,6 +81,8 @@ pub struct TcpPlan {
     pub mode: Mode,
     /// Whose silence is to be told.
     pub watch: Watch,
+    /// TLS on this side.
+    pub tls: Option<Box<TlsPlan>>,
     /// What the bytes are.
     pub application: Application,
     /// What MSRP that comes here says when it leaves at the other side; `None`: what it says already (TLS-10).

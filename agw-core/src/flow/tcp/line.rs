@@ -3,6 +3,7 @@
 use super::buffer::{Buffer, Pool};
 use crate::io::Now;
 use crate::io::stream::ConnectionHandle;
+use agw_tls::Engine;
 use std::net::SocketAddr;
 
 /// How far a connection has come.
@@ -10,6 +11,10 @@ use std::net::SocketAddr;
 pub(crate) enum Stage {
     /// Our SYN is out.
     Connecting,
+    /// TCP is up, the TLS handshake is not over.
+    Handshaking,
+    /// The peer has proven that it has its certificate's key, and waits for its fingerprint to be signalled.
+    Waiting,
     /// It carries the stream, or did.
     Up,
 }
@@ -23,6 +28,14 @@ pub(crate) struct Line {
     pub(crate) stage: Stage,
     /// When it came to this stage.
     pub(crate) since: Now,
+    /// We connected, and did not accept.
+    pub(crate) ours: bool,
+    /// TLS, once it has begun.
+    pub(crate) tls: Option<Engine>,
+    /// Our end of TLS has been said.
+    pub(crate) tls_closed: bool,
+    /// Ciphertext that TLS had no room for.
+    pub(crate) unfed: Buffer,
     /// Reading may give something.
     pub(crate) readable: bool,
     /// Writing may take something.
@@ -42,6 +55,10 @@ impl Line {
             from,
             stage,
             since: now,
+            ours: stage == Stage::Connecting,
+            tls: None,
+            tls_closed: false,
+            unfed: Buffer::default(),
             readable: true,
             writable: true,
             input_ended: false,
@@ -55,13 +72,24 @@ impl Line {
         self.stage == Stage::Up && !self.input_ended
     }
 
+    /// Whether something may still go to the peer.
+    pub(crate) fn is_open(&self) -> bool {
+        self.stage == Stage::Up && !self.output_ended
+    }
+
     /// Goes on to another stage.
     pub(crate) fn reach(&mut self, stage: Stage, now: Now) {
         (self.stage, self.since) = (stage, now);
     }
 
+    /// Whether all that was to go to the peer has gone.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.wire.is_empty() && !self.tls.as_ref().is_some_and(Engine::has_output)
+    }
+
     /// Gives back what memory is not needed now.
     pub(crate) fn rest(&mut self, pool: &mut Pool) {
         self.wire.rest(pool);
+        self.unfed.rest(pool);
     }
 }

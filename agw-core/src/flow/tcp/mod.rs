@@ -13,6 +13,7 @@ use crate::command::Observation;
 use crate::command::order::{FlowId, Latching, TcpPlan};
 use crate::io::Now;
 use crate::model::{Bearer, BearerFailure, Component, Mode, StreamStatistics, TcpSetup, Trigger};
+use agw_tls::{Credentials, TlsFailure, judge};
 use arrayvec::ArrayVec;
 use buffer::{Buffer, Pool};
 use content::Content;
@@ -28,6 +29,7 @@ pub const MAX_LINES: usize = 4;
 #[derive(Debug, Clone, Copy, Default)]
 struct Told {
     connection: Option<Bearer>,
+    session: Option<Bearer>,
     nobody_came: bool,
 }
 
@@ -61,6 +63,10 @@ pub struct TcpFlow {
     pub(crate) inbox: Buffer,
     /// What `inbox` holds, as far as it has been understood.
     pub(crate) content: Content,
+    /// What goes to the peer and is not encrypted yet; used only with TLS.
+    pub(crate) plain: Buffer,
+    /// When the peer said that its TLS ends.
+    pub(crate) tls_released: Option<Now>,
     /// Whole messages of MSRP that went to the peer.
     pub(crate) messages_sent: u64,
     /// The peer sends no more; what it sent may still be in `inbox`.
@@ -84,6 +90,8 @@ impl TcpFlow {
     pub fn new(mut plan: TcpPlan) -> Self {
         let mut flow = Self {
             content: Content::new(&mut plan),
+            plain: Buffer::default(),
+            tls_released: None,
             messages_sent: 0,
             wants_connect: plan.connect,
             partner: plan.peer,
@@ -123,6 +131,11 @@ impl TcpFlow {
     /// Goes on by another plan. What it replaces is left in `plan`.
     pub(crate) fn change(&mut self, plan: &mut TcpPlan) {
         mem::swap(&mut self.plan, plan);
+        if let (Some(now), Some(before)) = (&mut self.plan.tls, &mut plan.tls)
+            && now.credentials.is_none()
+        {
+            mem::swap(&mut now.credentials, &mut before.credentials);
+        }
         if self.plan.watch != plan.watch {
             self.activities.restart();
         }
@@ -145,7 +158,7 @@ impl TcpFlow {
     /// Whether we should let peers connect now.
     pub(crate) fn should_listen(&self) -> bool {
         let listens = matches!(self.plan.setup, TcpSetup::Passive | TcpSetup::ActPass | TcpSetup::Stateless);
-        let is_taken = self.line().is_some() || self.lines.iter().any(|line| line.stage == Stage::Connecting);
+        let is_taken = self.line().is_some() || self.lines.iter().any(|line| line.ours);
         listens && !is_taken && !self.over && !self.wants_connect && self.removed.is_none()
     }
 
@@ -192,11 +205,27 @@ impl TcpFlow {
         }
     }
 
+    /// TLS is up, and the peer proven; or it is over, or did not come about. That it failed is told once until it is up.
+    pub(crate) fn note_session(&mut self, bearer: Bearer) {
+        let news = match bearer {
+            Bearer::Established => self.told.session != Some(bearer),
+            Bearer::Released => self.told.session == Some(Bearer::Established),
+            Bearer::Failed(_) => matches!(self.told.session, None | Some(Bearer::Established)),
+        };
+        if news {
+            self.told.session = Some(bearer);
+            self.notices.note(Observation::Session(bearer));
+        }
+    }
+
     /// A connection is over, or did not come about.
     pub(crate) fn note_over(&mut self, failure: Option<BearerFailure>) {
         self.over = true;
         self.wants_connect = false;
         let bearer = failure.map_or(Bearer::Released, Bearer::Failed);
+        if self.told.session == Some(Bearer::Established) || matches!(failure, Some(BearerFailure::Tls(_))) {
+            self.note_session(bearer);
+        }
         if matches!(self.told.connection, None | Some(Bearer::Established)) {
             self.told.connection = Some(bearer);
             self.notices.note(Observation::Connection(bearer));
@@ -208,6 +237,8 @@ impl TcpFlow {
         self.over = false;
         self.told = Told::default();
         self.inbox.clear(pool);
+        self.plain.clear(pool);
+        self.tls_released = None;
         (self.input_ended, self.output_closing) = (false, false);
     }
 
@@ -232,13 +263,40 @@ impl TcpFlow {
     /// Whether a connection takes too long to come about.
     pub(crate) fn is_late(&self, line: &Line, now: Now) -> bool {
         let waited_ms = now.0.saturating_sub(line.since.0) / 1000;
-        line.stage == Stage::Connecting && waited_ms >= u64::from(self.plan.times.connect_ms)
+        let limit_ms = match line.stage {
+            Stage::Connecting => self.plan.times.connect_ms,
+            Stage::Handshaking => self.plan.times.handshake_ms,
+            Stage::Waiting => self.plan.times.fingerprint_wait_ms,
+            Stage::Up => return false,
+        };
+        waited_ms >= u64::from(limit_ms)
     }
 
     /// Whether it was removed, and what was in flight has had its time.
     pub(crate) fn linger_is_over(&self, now: Now) -> bool {
         let linger_us = u64::from(self.plan.times.linger_ms) * 1000;
         self.removed.is_some_and(|since| now.0.saturating_sub(since.0) >= linger_us)
+    }
+
+    /// Whether the peer's TLS was released so long ago that ours, and TCP, follow whatever the other side does (TLS-8).
+    pub(crate) fn should_follow_release(&self, now: Now) -> bool {
+        let linger_us = u64::from(self.plan.times.linger_ms) * 1000;
+        !self.output_closing
+            && self.tls_released.is_some_and(|since| now.0.saturating_sub(since.0) >= linger_us)
+    }
+
+    /// What is known of the peer with this certificate; `None`: its fingerprint has not been signalled.
+    pub(crate) fn verdict(&self, certificate: Option<&[u8]>) -> Option<Result<(), TlsFailure>> {
+        let tls = self.plan.tls.as_deref()?;
+        if matches!(tls.credentials, Some(Credentials::Psk(_))) {
+            return Some(Ok(()));
+        }
+        let Some(certificate) = certificate else { return Some(Err(TlsFailure::NoCertificate)) };
+        match (tls.fingerprints.is_empty(), tls.unknown) {
+            (true, false) => None,
+            (true, true) => Some(Err(TlsFailure::FingerprintHash)),
+            (false, _) => Some(judge(certificate, &tls.fingerprints, &tls.hashes)),
+        }
     }
 
     /// Whether it was removed, and nothing of it is left.
@@ -296,6 +354,7 @@ impl TcpFlow {
     /// Gives back what memory is not needed now.
     pub(crate) fn rest(&mut self, pool: &mut Pool) {
         self.inbox.rest(pool);
+        self.plain.rest(pool);
         self.lines.iter_mut().for_each(|line| line.rest(pool));
     }
 

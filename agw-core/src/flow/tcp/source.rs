@@ -11,12 +11,16 @@ impl TcpFlow {
     /// Whether it can be said yet who may be the peer. Until then those who come wait in the queue of the port.
     pub(crate) fn can_judge(&self) -> bool {
         let by_filter = matches!(self.plan.filter.addresses, SourceRule::Listed(_));
-        by_filter || self.plan.latching != Latching::Off || self.plan.remote.is_some()
+        by_filter
+            || self.plan.tls.is_some()
+            || self.plan.latching != Latching::Off
+            || self.plan.remote.is_some()
     }
 
     /// Whether who connects from `source` may be the peer.
     pub(crate) fn admits(&self, source: SocketAddr) -> bool {
-        let learns = self.plan.latching != Latching::Off;
+        // Whoever it is will have to prove itself (TLS-12).
+        let learns = self.plan.latching != Latching::Off || self.plan.tls.is_some();
         let remote = self.plan.remote;
         let is_remote = || remote.is_some_and(|remote| remote.ip() == source.ip());
         let address_fits = match &self.plan.filter.addresses {

@@ -3,8 +3,9 @@
 use super::Look;
 use super::set_up::failure_of;
 use crate::flow::tcp::TcpFlow;
+use crate::flow::tcp::line::Stage;
 use crate::io::stream::StreamIo;
-use crate::model::BearerFailure;
+use crate::model::{Bearer, BearerFailure, TlsFailure};
 use crate::worker::stats::{ConnectionEvent, Counter};
 use std::io;
 
@@ -29,6 +30,9 @@ impl<Io: StreamIo> Look<'_, Io> {
     pub(super) fn take_in(&mut self, flow: &mut TcpFlow) -> usize {
         if !flow.may_read() {
             return 0;
+        }
+        if flow.line().is_some_and(|line| line.tls.is_some()) {
+            return self.take_in_tls(flow);
         }
         let mut taken = 0;
         while let Some(line) = flow.lines.first_mut().filter(|line| line.carries() && line.readable)
@@ -59,17 +63,93 @@ impl<Io: StreamIo> Look<'_, Io> {
         taken
     }
 
+    /// From the wire through TLS into the inbox.
+    fn take_in_tls(&mut self, flow: &mut TcpFlow) -> usize {
+        let mut taken = 0;
+        loop {
+            match self.decrypt(flow) {
+                Ok(0) => return taken,
+                Ok(n) => taken += n,
+                Err(failure) => {
+                    // The alert, if it goes at once.
+                    if let Some(line) = flow.line_mut() {
+                        let _ = self.flush(line);
+                    }
+                    self.break_off(flow, failure);
+                    return taken;
+                }
+            }
+        }
+    }
+
+    /// One step of it: how many bytes went on, of either form; 0: none can now.
+    fn decrypt(&mut self, flow: &mut TcpFlow) -> Result<usize, BearerFailure> {
+        let now = self.now;
+        let Some(line) = flow.lines.first_mut().filter(|line| line.carries()) else { return Ok(0) };
+        let Some(engine) = &mut line.tls else { return Ok(0) };
+        let space = flow.inbox.space(self.pool);
+        if space.is_empty() {
+            return Ok(0);
+        }
+        let read = engine.read(space);
+        flow.inbox.filled(read);
+        if read > 0 {
+            return Ok(read);
+        }
+        if engine.peer_has_closed() {
+            (line.input_ended, flow.input_ended, flow.tls_released) = (true, true, Some(now));
+            return Ok(0);
+        }
+        if engine.wants_process() {
+            engine.process().map_err(BearerFailure::Tls)?;
+            return Ok(1);
+        }
+        if !line.unfed.is_empty() {
+            let fed = engine.feed(line.unfed.bytes());
+            line.unfed.consume(fed);
+            return Ok(fed);
+        }
+        if !line.readable || self.bytes_left == 0 {
+            return Ok(0);
+        }
+        let space = line.unfed.space(self.pool);
+        let at_most = space.len().min(self.bytes_left);
+        match self.io.receive(line.handle, &mut space[..at_most]) {
+            // Without the end of TLS nobody knows whether this is all: that is told, and what came is delivered.
+            Ok(0) => {
+                (line.input_ended, line.readable, flow.input_ended) = (true, false, true);
+                flow.tls_released = Some(now);
+                flow.note_session(Bearer::Failed(BearerFailure::Tls(TlsFailure::Truncated)));
+                Ok(0)
+            }
+            Ok(n) => {
+                line.unfed.filled(n);
+                self.bytes_left -= n;
+                flow.count_received(n, now);
+                self.tally.add(Counter::StreamBytesReceived(flow.plan.leg), n as u64);
+                Ok(n)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                line.readable = false;
+                Ok(0)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(1),
+            Err(error) => Err(failure_of(&error)),
+        }
+    }
+
     /// From the inbox of one side to the wire of the other.
     fn pass(&mut self, from: &mut TcpFlow, to: &mut TcpFlow) -> usize {
         if from.is_drained() || !from.may_pass_to(to) {
             return 0;
         }
-        let Some(line) = to.line_mut().filter(|line| !line.output_ended) else { return 0 };
         let before = from.content.messages();
-        let space = line.wire.space(self.pool);
+        let Some(line) = to.lines.first_mut().filter(|line| line.is_open()) else { return 0 };
+        let target = if line.tls.is_some() { &mut to.plain } else { &mut line.wire };
+        let space = target.space(self.pool);
         match from.content.transform(from.inbox.bytes(), space) {
             Ok((taken, put)) => {
-                line.wire.filled(put);
+                target.filled(put);
                 from.inbox.consume(taken);
                 to.messages_sent += from.content.messages() - before;
                 taken + put
@@ -84,18 +164,18 @@ impl<Io: StreamIo> Look<'_, Io> {
     /// From the wire's buffer to the peer; and then the end, where there is one.
     pub(super) fn give_out(&mut self, flow: &mut TcpFlow) -> usize {
         let mut given = 0;
-        while let Some(line) = flow.line_mut().filter(|line| line.writable && !line.wire.is_empty()) {
-            match self.io.transmit(line.handle, line.wire.bytes()) {
+        while let Some(line) = flow.lines.first_mut().filter(|line| line.stage == Stage::Up) {
+            let encrypted = line.tls.as_mut().map_or(0, |engine| engine.write(flow.plain.bytes()));
+            flow.plain.consume(encrypted);
+            match self.flush(line) {
+                Ok(0) if encrypted == 0 => break,
                 Ok(n) => {
-                    line.wire.consume(n);
-                    given += n;
+                    given += n + encrypted;
                     flow.count_sent(n, self.now);
                     self.tally.add(Counter::StreamBytesSent(flow.plan.leg), n as u64);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.writable = false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.break_off(flow, failure_of(&error));
+                Err(failure) => {
+                    self.break_off(flow, failure);
                     break;
                 }
             }
@@ -112,10 +192,18 @@ impl<Io: StreamIo> Look<'_, Io> {
             // Nobody is there to take it.
             flow.inbox.clear(self.pool);
         }
-        let closes = flow.output_closing;
+        let closes = flow.output_closing && flow.plain.is_empty();
         let removed = flow.removed.is_some();
-        let Some(line) = flow.line_mut() else { return };
-        if closes && !line.output_ended && line.wire.is_empty() {
+        let Some(line) = flow.lines.first_mut().filter(|line| line.stage == Stage::Up) else { return };
+        if closes && !std::mem::replace(&mut line.tls_closed, true) {
+            // The end of TLS, then that of TCP (TLS-8).
+            if let Some(engine) = &mut line.tls {
+                engine.close();
+            }
+            // What cannot be said any more is noticed by the next look.
+            let _ = self.flush(line);
+        }
+        if closes && !line.output_ended && line.is_flushed() {
             self.io.finish(line.handle);
             line.output_ended = true;
         }

@@ -4,7 +4,6 @@
 use super::Connections;
 use crate::command::order::FlowId;
 use crate::flow::tcp::TcpFlow;
-use crate::flow::tcp::line::Stage;
 use crate::io::Now;
 
 /// How often each flow is visited.
@@ -57,5 +56,6 @@ impl Connections {
 fn is_due(flow: &TcpFlow, now: Now) -> bool {
     flow.linger_is_over(now)
         || (flow.line().is_some() && flow.is_idle(now))
-        || flow.lines.iter().any(|line| line.stage == Stage::Connecting && flow.is_late(line, now))
+        || flow.should_follow_release(now)
+        || flow.lines.iter().any(|line| flow.is_late(line, now))
 }

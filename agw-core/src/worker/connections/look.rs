@@ -4,20 +4,21 @@
 use super::{Connections, Look};
 use crate::command::order::FlowId;
 use crate::flow::tcp::TcpFlow;
+use crate::flow::tcp::line::{Line, Stage};
 use crate::io::Now;
 use crate::io::stream::StreamIo;
-use crate::model::BearerFailure;
+use crate::model::{BearerFailure, TlsFailure};
 use crate::worker::stats::{ConnectionEvent, Counter, Tally};
 
 impl Connections {
-    /// Looks at a flow; it may take in `share` bytes. Returns how many were.
+    /// Looks at a flow; it may take in `share` bytes, and make so many steps of handshakes. Returns how many were.
     pub(super) fn look_at<Io: StreamIo>(
         &mut self,
         id: FlowId,
         io: &mut Io,
         now: Now,
         tally: &mut Tally,
-        share: usize,
+        (share, steps_left): (usize, &mut u32),
         talkative: &mut Vec<FlowId>,
     ) -> usize {
         let Some(mut flow) = self.take_out(id) else { return 0 };
@@ -34,11 +35,13 @@ impl Connections {
             tally,
             now,
             bytes_left: share,
+            steps_left,
+            unfinished: false,
         };
         look.go_on(id, &mut flow, partner.zip(other.as_deref_mut()));
         let used = share - look.bytes_left;
         // Spent all it had: there may be more to do, when the others have had their turn.
-        let again = used == share;
+        let again = used == share || look.unfinished;
         let over = flow.is_at_its_end();
         self.put_back(id, flow, talkative);
         if over {
@@ -118,10 +121,18 @@ impl<Io: StreamIo> Look<'_, Io> {
         if flow.linger_is_over(now) {
             self.let_go(flow, true);
             flow.inbox.clear(self.pool);
+            flow.plain.clear(self.pool);
         } else if flow.line().is_some() && flow.is_idle(now) {
             self.break_off(flow, BearerFailure::Idle);
-        } else if flow.lines.iter().any(|line| flow.is_late(line, now)) {
-            self.break_off(flow, BearerFailure::TimedOut);
+        } else if flow.should_follow_release(now) {
+            flow.output_closing = true;
+        }
+        while let Some(at) = flow.lines.iter().position(|line| flow.is_late(line, now)) {
+            match flow.lines[at].stage {
+                Stage::Handshaking => self.disprove(flow, at, TlsFailure::TimedOut),
+                Stage::Waiting => self.disprove(flow, at, TlsFailure::FingerprintMissing),
+                Stage::Connecting | Stage::Up => self.break_off(flow, BearerFailure::TimedOut),
+            }
         }
     }
 
@@ -138,16 +149,23 @@ impl<Io: StreamIo> Look<'_, Io> {
         }
         self.let_go(flow, true);
         flow.inbox.clear(self.pool);
+        flow.plain.clear(self.pool);
         self.stop_listening(flow);
         flow.note_over(Some(failure));
     }
 
     /// Lets go of all connections of a flow.
     pub(super) fn let_go(&mut self, flow: &mut TcpFlow, reset: bool) {
-        for mut line in flow.lines.drain(..) {
-            line.wire.clear(self.pool);
-            self.by_connection.remove(&line.handle);
-            self.io.release(line.handle, reset);
+        for line in flow.lines.drain(..) {
+            self.release(line, reset);
         }
+    }
+
+    /// Lets go of one connection.
+    pub(super) fn release(&mut self, mut line: Line, reset: bool) {
+        line.wire.clear(self.pool);
+        line.unfed.clear(self.pool);
+        self.by_connection.remove(&line.handle);
+        self.io.release(line.handle, reset);
     }
 }

@@ -8,6 +8,7 @@ use crate::io::stream::StreamIo;
 use crate::model::{BearerFailure, Trigger};
 use crate::worker::stats::{ConnectionEvent, Counter};
 use std::io;
+use std::net::SocketAddr;
 
 /// The most peers that are let in, or turned away, at one look.
 const MAX_ACCEPTS_PER_LOOK: usize = 16;
@@ -37,6 +38,7 @@ impl<Io: StreamIo> Look<'_, Io> {
             self.connect(id, flow);
         }
         self.look_at_connecting(flow);
+        self.shake_hands(flow);
     }
 
     fn listen(&mut self, flow: &mut TcpFlow) {
@@ -61,7 +63,7 @@ impl<Io: StreamIo> Look<'_, Io> {
                 flow.knocked = false;
                 return;
             };
-            if !flow.admits(from) {
+            if !flow.admits(from) || !self.make_room(flow, from) {
                 flow.count_refused();
                 self.count(flow, ConnectionEvent::TurnedAway);
                 self.io.release(handle, true);
@@ -69,10 +71,28 @@ impl<Io: StreamIo> Look<'_, Io> {
             }
             self.count(flow, ConnectionEvent::Accepted);
             self.by_connection.insert(handle, id);
-            flow.lines.push(Line::new(handle, from, Stage::Up, self.now));
-            self.come_up(flow);
-            return;
+            if flow.plan.tls.is_none() {
+                flow.lines.push(Line::new(handle, from, Stage::Up, self.now));
+                self.come_up(flow);
+                return;
+            }
+            flow.lines.push(Line::new(handle, from, Stage::Handshaking, self.now));
+            note_tcp_up(flow);
         }
+    }
+
+    /// Makes room for one more who has to prove itself: who comes from where the peer is takes the place of one who does not (TLS-12).
+    fn make_room(&mut self, flow: &mut TcpFlow, from: SocketAddr) -> bool {
+        if !flow.lines.is_full() {
+            return true;
+        }
+        let Some(remote) = flow.plan.remote.filter(|remote| remote.ip() == from.ip()) else { return false };
+        let Some(at) = flow.lines.iter().position(|line| line.from.ip() != remote.ip()) else { return false };
+        let stranger = flow.lines.remove(at);
+        self.release(stranger, true);
+        flow.count_refused();
+        self.count(flow, ConnectionEvent::TurnedAway);
+        true
     }
 
     fn connect(&mut self, id: FlowId, flow: &mut TcpFlow) {
@@ -97,27 +117,41 @@ impl<Io: StreamIo> Look<'_, Io> {
         };
         match self.io.established(line.handle) {
             Ok(()) => {
-                line.reach(Stage::Up, now);
+                line.readable = true;
+                if flow.plan.tls.is_some() {
+                    line.reach(Stage::Handshaking, now);
+                    note_tcp_up(flow);
+                } else {
+                    line.reach(Stage::Up, now);
+                    self.come_up(flow);
+                }
                 self.count(flow, ConnectionEvent::Connected);
-                self.come_up(flow);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => line.writable = false,
             Err(error) => self.break_off(flow, failure_of(&error)),
         }
     }
 
-    /// TCP is up, and nothing more has to be proven.
-    fn come_up(&mut self, flow: &mut TcpFlow) {
+    /// The connection carries the stream from now on: nothing more has to be proven.
+    pub(super) fn come_up(&mut self, flow: &mut TcpFlow) {
         self.stop_listening(flow);
         flow.wants_connect = false;
-        flow.note_established();
         flow.note_source();
-        flow.cue |= flow.triggers(Trigger::Tcp) || flow.triggers(Trigger::Tls);
+        flow.cue |= flow.triggers(Trigger::Tls);
+        if flow.plan.tls.is_none() {
+            note_tcp_up(flow);
+        }
     }
 
     pub(super) fn count(&mut self, flow: &TcpFlow, event: ConnectionEvent) {
         self.tally.add(Counter::Connections(flow.plan.leg, event), 1);
     }
+}
+
+/// TCP is up.
+fn note_tcp_up(flow: &mut TcpFlow) {
+    flow.note_established();
+    flow.cue |= flow.triggers(Trigger::Tcp);
 }
 
 /// What the system's word means.

@@ -1,0 +1,429 @@
+//! TLS at a side: who is who, who begins, and that no byte of media passes before a peer has proven itself (TLS-1 to TLS-8, TLS-12).
+
+use crate::rig::{Call, Rig, Side, UP, read, role, was_reset};
+use agw_core::command::{Command, Observation, Refusal};
+use agw_core::io::sim::StreamPeer;
+use agw_core::model::*;
+use agw_core::worker::stats::ConnectionEvent;
+use agw_tls::{Credentials, Engine, Identity, Profile, Role, Tls, judge};
+use std::io;
+use std::time::Duration;
+
+const TLS: Transport = Transport::Tcp { tls: true, application: Application::Opaque };
+const SESSION_UP: Observation = Observation::Session(Bearer::Established);
+
+const fn session_failed(failure: TlsFailure) -> Observation {
+    Observation::Session(Bearer::Failed(BearerFailure::Tls(failure)))
+}
+
+/// A far end that speaks TLS.
+struct Phone {
+    peer: StreamPeer,
+    engine: Engine,
+    received: Vec<u8>,
+    failure: Option<TlsFailure>,
+    ended: bool,
+}
+
+impl Phone {
+    fn new(peer: StreamPeer, role: Role, identity: &Identity) -> Self {
+        let tls = Tls::new(&Profile::default()).unwrap();
+        let engine = tls.engine(role, &Credentials::Certificate(identity.clone())).unwrap();
+        Self { peer, engine, received: Vec::new(), failure: None, ended: false }
+    }
+
+    /// Moves what there is to be moved.
+    fn pump(&mut self) {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.peer.receive(&mut buffer) {
+                Ok(0) | Err(_) if self.ended => break,
+                Ok(0) => self.ended = true,
+                Ok(n) => {
+                    let mut fed = 0;
+                    while fed < n && self.failure.is_none() {
+                        fed += self.engine.feed(&buffer[fed..n]);
+                        self.work();
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => self.ended = true,
+            }
+        }
+        self.work();
+        loop {
+            let n = self.engine.drain(&mut buffer);
+            if n == 0 || self.peer.send(&buffer[..n]).is_err() {
+                break;
+            }
+        }
+    }
+
+    fn work(&mut self) {
+        if let Err(failure) = self.engine.process() {
+            self.failure.get_or_insert(failure);
+        }
+        let mut buffer = [0; 4096];
+        loop {
+            let n = self.engine.read(&mut buffer);
+            if n == 0 {
+                break;
+            }
+            self.received.extend(&buffer[..n]);
+        }
+    }
+
+    fn say(&mut self, bytes: &[u8]) {
+        assert_eq!(self.engine.write(bytes), bytes.len());
+        self.pump();
+    }
+}
+
+fn run(rig: &mut Rig, phones: &mut [&mut Phone]) {
+    for _ in 0..60 {
+        phones.iter_mut().for_each(|phone| phone.pump());
+        rig.turn();
+    }
+}
+
+fn promise(identity: &Identity) -> TlsSpec {
+    TlsSpec {
+        peer: vec![identity.fingerprint(HashFunction::Sha256)],
+        own: vec![HashFunction::Sha256],
+        ..TlsSpec::default()
+    }
+}
+
+/// A TLS side towards the phone, and a plain one towards the core, both waiting for a connection.
+fn call(rig: &mut Rig, tls: TlsSpec) -> Call {
+    let context = rig.context();
+    let ue = rig.add_tls(context, "access", TLS, role(TcpSetup::Passive), tls);
+    let core = rig.add(context, "core", crate::rig::TCP, role(TcpSetup::Passive));
+    Call { context, ue, core }
+}
+
+fn dial(side: &Side) -> StreamPeer {
+    side.host.connect(side.local).unwrap()
+}
+
+fn only(rig: &mut Rig, id: TerminationId) -> Vec<Observation> {
+    rig.take_notices().into_iter().filter(|(of, _)| *of == id).map(|(_, what)| what).collect()
+}
+
+#[test]
+fn a_phone_with_the_right_certificate_speaks_tls_and_the_core_plain() {
+    let mut rig = Rig::new();
+    let identity = Identity::generate().unwrap();
+    let call = call(&mut rig, promise(&identity));
+    let core = dial(&call.core);
+    let mut phone = Phone::new(dial(&call.ue), Role::Client, &identity);
+    core.send(b"early").unwrap();
+    run(&mut rig, &mut [&mut phone]);
+    assert_eq!(phone.received, b"early");
+    let own = call.ue.fingerprints.clone();
+    judge(phone.engine.peer_certificate().unwrap(), &own, &HashFunction::ALL).unwrap();
+    phone.say(b"hello");
+    run(&mut rig, &mut [&mut phone]);
+    assert_eq!(read(&core).0, b"hello");
+    assert_eq!(only(&mut rig, call.ue.id), [UP, SESSION_UP]);
+    rig.command(Command::RemoveContext(call.context));
+    run(&mut rig, &mut [&mut phone]);
+    assert!(phone.engine.peer_has_closed(), "TLS is ended before TCP");
+    drop((phone, core));
+    rig.check_empty();
+}
+
+#[test]
+fn each_stream_has_a_certificate_of_its_own_and_the_stock_is_used_first() {
+    let mut rig = Rig::new();
+    let stocked = Identity::generate().unwrap();
+    rig.controller.stock(vec![stocked.clone()]);
+    let first = call(&mut rig, promise(&stocked));
+    let second = call(&mut rig, promise(&stocked));
+    assert_eq!(first.ue.fingerprints, [stocked.fingerprint(HashFunction::Sha256)]);
+    assert_ne!(first.ue.fingerprints, second.ue.fingerprints);
+    assert_eq!(rig.controller.stocked(), 0);
+}
+
+#[test]
+fn told_to_begin_we_are_the_client_as_soon_as_tcp_is_up() {
+    let mut rig = Rig::new();
+    let identity = Identity::generate().unwrap();
+    let call = call(&mut rig, TlsSpec { establish: true, ..promise(&identity) });
+    let core = dial(&call.core);
+    let mut phone = Phone::new(dial(&call.ue), Role::Server, &identity);
+    run(&mut rig, &mut [&mut phone]);
+    phone.say(b"from the server");
+    run(&mut rig, &mut [&mut phone]);
+    assert_eq!(read(&core).0, b"from the server");
+}
+
+#[test]
+fn we_connect_and_are_either_role_of_tls() {
+    for role_there in [Role::Server, Role::Client] {
+        let mut rig = Rig::new();
+        let identity = Identity::generate().unwrap();
+        let context = rig.context();
+        let tls = TlsSpec { establish: role_there == Role::Server, ..promise(&identity) };
+        let mut ue = rig.add_tls(context, "access", TLS, role(TcpSetup::Active), tls);
+        let core = rig.add(context, "core", crate::rig::TCP, role(TcpSetup::Passive));
+        ue.host.listen();
+        rig.establish(&mut ue);
+        rig.settle();
+        let core = dial(&core);
+        let mut phone = Phone::new(ue.host.accept().expect("connected"), role_there, &identity);
+        run(&mut rig, &mut [&mut phone]);
+        phone.say(b"x");
+        run(&mut rig, &mut [&mut phone]);
+        assert_eq!(read(&core).0, b"x", "{role_there:?}");
+    }
+}
+
+#[test]
+fn a_wrong_certificate_ends_the_session_is_told_once_and_no_byte_passes() {
+    let mut rig = Rig::new();
+    let (right, wrong) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+    let call = call(&mut rig, promise(&right));
+    let core = dial(&call.core);
+    core.send(b"secret").unwrap();
+    for _ in 0..3 {
+        let mut stranger = Phone::new(rig.host(66).connect(call.ue.local).unwrap(), Role::Client, &wrong);
+        run(&mut rig, &mut [&mut stranger]);
+        let _ = stranger.engine.write(b"injected");
+        run(&mut rig, &mut [&mut stranger]);
+        assert!(stranger.ended && stranger.received.is_empty());
+    }
+    assert!(read(&core).0.is_empty(), "TLS-3");
+    assert_eq!(only(&mut rig, call.ue.id), [UP, session_failed(TlsFailure::FingerprintMismatch)]);
+    // The peer still can, and is told.
+    let mut phone = Phone::new(dial(&call.ue), Role::Client, &right);
+    run(&mut rig, &mut [&mut phone]);
+    assert_eq!(phone.received, b"secret");
+    assert_eq!(only(&mut rig, call.ue.id), [SESSION_UP]);
+}
+
+#[test]
+fn one_of_several_fingerprints_is_enough_and_the_strongest_hash_decides() {
+    let (right, wrong) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+    let of = |identity: &Identity, hash| identity.fingerprint(hash);
+    let (weak, strong) = (HashFunction::Sha256, HashFunction::Sha512);
+    for (peer, passes) in [
+        (vec![of(&wrong, weak), of(&right, weak)], true),
+        (vec![of(&right, weak), of(&wrong, strong)], false),
+        (vec![of(&wrong, weak), of(&right, strong)], true),
+        (vec![of(&right, HashFunction::Sha1)], false),
+    ] {
+        let mut rig = Rig::new();
+        let call = call(&mut rig, TlsSpec { peer: peer.clone(), ..TlsSpec::default() });
+        let mut phone = Phone::new(dial(&call.ue), Role::Client, &right);
+        run(&mut rig, &mut [&mut phone]);
+        assert_eq!(only(&mut rig, call.ue.id).contains(&SESSION_UP), passes, "{peer:?}");
+    }
+}
+
+#[test]
+fn a_fingerprint_that_comes_late_lets_what_was_held_pass_or_ends_it() {
+    for good in [true, false] {
+        let mut rig = Rig::new();
+        let (right, wrong) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+        let mut call = call(&mut rig, TlsSpec::default());
+        let core = dial(&call.core);
+        let mut phone = Phone::new(dial(&call.ue), Role::Client, &right);
+        run(&mut rig, &mut [&mut phone]);
+        phone.say(b"held");
+        run(&mut rig, &mut [&mut phone]);
+        assert!(read(&core).0.is_empty());
+        assert_eq!(only(&mut rig, call.ue.id), [UP]);
+        let promised = promise(if good { &right } else { &wrong });
+        rig.modify(&mut call.ue, |spec| spec.tls = Some(Box::new(promised)));
+        run(&mut rig, &mut [&mut phone]);
+        let (bytes, told) = (read(&core).0, only(&mut rig, call.ue.id));
+        if good {
+            assert_eq!((bytes.as_slice(), told.as_slice()), (&b"held"[..], &[SESSION_UP][..]));
+        } else {
+            assert_eq!(
+                (bytes.len(), told.as_slice()),
+                (0, &[session_failed(TlsFailure::FingerprintMismatch)][..])
+            );
+        }
+    }
+}
+
+#[test]
+fn a_fingerprint_that_never_comes_ends_the_session_in_time_and_is_told_once() {
+    let mut rig = Rig::new();
+    let call = call(&mut rig, TlsSpec::default());
+    let mut phone = Phone::new(dial(&call.ue), Role::Client, &Identity::generate().unwrap());
+    run(&mut rig, &mut [&mut phone]);
+    rig.pass(Duration::from_secs(29));
+    assert_eq!(only(&mut rig, call.ue.id), [UP]);
+    rig.pass(Duration::from_secs(40));
+    assert_eq!(only(&mut rig, call.ue.id), [session_failed(TlsFailure::FingerprintMissing)]);
+    run(&mut rig, &mut [&mut phone]);
+    assert!(phone.ended);
+}
+
+#[test]
+fn unknown_hash_functions_prove_nothing() {
+    let mut rig = Rig::new();
+    let call = call(&mut rig, TlsSpec { peer_unknown: true, ..TlsSpec::default() });
+    let mut phone = Phone::new(dial(&call.ue), Role::Client, &Identity::generate().unwrap());
+    run(&mut rig, &mut [&mut phone]);
+    assert_eq!(only(&mut rig, call.ue.id), [UP, session_failed(TlsFailure::FingerprintHash)]);
+}
+
+#[test]
+fn strangers_who_connect_and_say_nothing_do_not_keep_the_peer_out() {
+    let mut rig = Rig::new();
+    let identity = Identity::generate().unwrap();
+    let call = call(&mut rig, promise(&identity));
+    let strangers: Vec<_> = (0..12).map(|_| rig.host(66).connect(call.ue.local).unwrap()).collect();
+    rig.settle();
+    assert_eq!(rig.count(Leg::Access, ConnectionEvent::TurnedAway), 8, "TLS-12");
+    let mut phone = Phone::new(dial(&call.ue), Role::Client, &identity);
+    run(&mut rig, &mut [&mut phone]);
+    assert!(only(&mut rig, call.ue.id).contains(&SESSION_UP));
+    assert!(strangers.iter().all(was_reset), "once the peer is proven nobody else is wanted");
+}
+
+#[test]
+fn who_does_not_finish_the_handshake_is_dropped_in_time() {
+    let mut rig = Rig::new();
+    let call = call(&mut rig, promise(&Identity::generate().unwrap()));
+    let slow = dial(&call.ue);
+    for byte in [22, 3, 1, 0] {
+        slow.send(&[byte]).unwrap();
+        rig.pass(Duration::from_secs(2));
+    }
+    rig.pass(Duration::from_secs(4));
+    assert!(read(&slow).1.is_some());
+    assert_eq!(only(&mut rig, call.ue.id), [UP, session_failed(TlsFailure::TimedOut)]);
+}
+
+#[test]
+fn what_is_no_tls_is_refused() {
+    let mut rig = Rig::new();
+    let call = call(&mut rig, promise(&Identity::generate().unwrap()));
+    let peer = dial(&call.ue);
+    peer.send(&[b'G'; 40_000]).unwrap_or(0);
+    rig.settle();
+    assert!(read(&peer).1.is_some());
+    assert_eq!(only(&mut rig, call.ue.id), [UP, session_failed(TlsFailure::Misbehaved)]);
+}
+
+#[test]
+fn when_the_peer_ends_tls_what_was_in_flight_arrives_and_both_sides_close_in_order() {
+    let mut rig = Rig::new();
+    let identity = Identity::generate().unwrap();
+    let call = call(&mut rig, promise(&identity));
+    let core = dial(&call.core);
+    let mut phone = Phone::new(dial(&call.ue), Role::Client, &identity);
+    run(&mut rig, &mut [&mut phone]);
+    only(&mut rig, call.ue.id);
+    phone.say(b"goodbye");
+    phone.engine.close();
+    run(&mut rig, &mut [&mut phone]);
+    let (bytes, end) = read(&core);
+    assert_eq!(bytes, b"goodbye");
+    assert!(matches!(end, Some(Ok(()))));
+    // The core does not close its half: TLS-8 does not wait for that for ever.
+    rig.pass(Duration::from_secs(4));
+    run(&mut rig, &mut [&mut phone]);
+    assert!(phone.engine.peer_has_closed() && phone.ended);
+    let told = only(&mut rig, call.ue.id);
+    assert!(told.contains(&Observation::Session(Bearer::Released)), "{told:?}");
+}
+
+#[test]
+fn an_end_of_tcp_without_the_end_of_tls_is_told_as_such() {
+    let mut rig = Rig::new();
+    let identity = Identity::generate().unwrap();
+    let call = call(&mut rig, promise(&identity));
+    let core = dial(&call.core);
+    let mut phone = Phone::new(dial(&call.ue), Role::Client, &identity);
+    run(&mut rig, &mut [&mut phone]);
+    only(&mut rig, call.ue.id);
+    phone.peer.finish();
+    rig.settle();
+    assert!(matches!(read(&core).1, Some(Ok(()))));
+    assert!(only(&mut rig, call.ue.id).contains(&session_failed(TlsFailure::Truncated)));
+}
+
+#[test]
+fn a_stalled_reader_behind_tls_bounds_what_waits_and_all_arrives() {
+    let mut rig = Rig::new();
+    rig.net.set_window(4096);
+    let identity = Identity::generate().unwrap();
+    let call = call(&mut rig, promise(&identity));
+    let core = dial(&call.core);
+    let mut phone = Phone::new(dial(&call.ue), Role::Client, &identity);
+    for _ in 0..20 {
+        run(&mut rig, &mut [&mut phone]);
+    }
+    let all: Vec<u8> = (0..400_000_u32).map(|n| (n * 3 + n / 77) as u8).collect();
+    let mut sent = 0;
+    for _ in 0..1000 {
+        sent += core.send(&all[sent..]).unwrap_or(0);
+        rig.turn();
+    }
+    assert!(sent < 120_000, "{sent} bytes were taken for a reader that reads nothing");
+    while phone.received.len() < all.len() {
+        sent += core.send(&all[sent..]).unwrap_or(0);
+        phone.pump();
+        rig.turn();
+    }
+    assert!(phone.received == all);
+}
+
+#[test]
+fn media_over_tls_at_both_sides() {
+    let mut rig = Rig::new();
+    let (a, b) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+    let context = rig.context();
+    let ue = rig.add_tls(context, "access", TLS, role(TcpSetup::Passive), promise(&a));
+    let core = rig.add_tls(context, "core", TLS, role(TcpSetup::Passive), promise(&b));
+    let mut phone = Phone::new(dial(&ue), Role::Client, &a);
+    let mut far = Phone::new(dial(&core), Role::Client, &b);
+    run(&mut rig, &mut [&mut phone, &mut far]);
+    phone.say(b"one way");
+    far.say(b"the other");
+    run(&mut rig, &mut [&mut phone, &mut far]);
+    assert_eq!((phone.received, far.received), (b"the other".to_vec(), b"one way".to_vec()));
+}
+
+#[test]
+fn a_storm_of_handshakes_is_worked_off_a_few_steps_a_turn() {
+    let mut rig = Rig::new();
+    let identity = Identity::generate().unwrap();
+    let calls: Vec<_> = (0..20).map(|_| call(&mut rig, promise(&identity))).collect();
+    let mut phones: Vec<_> =
+        calls.iter().map(|call| Phone::new(dial(&call.ue), Role::Client, &identity)).collect();
+    phones.iter_mut().for_each(Phone::pump);
+    rig.turn();
+    rig.turn();
+    let begun = |phones: &mut [Phone]| {
+        phones.iter_mut().for_each(Phone::pump);
+        phones.iter().filter(|phone| !phone.engine.is_handshaking()).count()
+    };
+    let at_once = begun(&mut phones);
+    assert!(at_once <= 4, "{at_once} were answered within two turns");
+    let mut references: Vec<&mut Phone> = phones.iter_mut().collect();
+    run(&mut rig, &mut references);
+    assert_eq!(begun(&mut phones), 20);
+}
+
+#[test]
+fn tls_is_refused_where_it_cannot_be() {
+    let mut rig = Rig::new();
+    let context = rig.context();
+    let mut spec = StreamSpec { realm: RealmName::new("access"), ..StreamSpec::new(crate::rig::TCP) };
+    spec.tls = Some(Box::new(promise(&Identity::generate().unwrap())));
+    let refused = rig.try_command(Command::Add { context, streams: vec![(StreamId(1), spec.clone())] });
+    assert!(matches!(refused, Err(Refusal::CryptoPolicy(..))), "{refused:?}");
+    if !Tls::knows_psk() {
+        spec.transport = TLS;
+        spec.tls = Some(Box::new(TlsSpec { psk: PreSharedKey::new("me", b"secret"), ..TlsSpec::default() }));
+        let refused = rig.try_command(Command::Add { context, streams: vec![(StreamId(1), spec)] });
+        assert!(matches!(refused, Err(Refusal::NotImplemented(_))), "{refused:?}");
+    }
+}
