@@ -4,7 +4,9 @@
 use crate::config::{Config, Latch, RocRestart, Side};
 use crate::failure::Failure;
 use crate::runtime::{self, WorkerEnd, Workers};
-use agw_core::controller::{Controller, ControllerConfig, LatchPolicy, Limits, Reserve, SrtpRules, rings};
+use agw_core::controller::{
+    Controller, ControllerConfig, LatchPolicy, Limits, Reserve, SrtpRules, TcpRules, rings,
+};
 use agw_core::io::epoll::{EpollPorts, EpollSetup, open};
 use agw_core::io::sys;
 use agw_core::model::{Leg, PortRange, RealmName};
@@ -126,6 +128,8 @@ fn controller_config(config: &Config, descriptors: u64) -> Result<ControllerConf
             dscp: realm.dscp,
         });
     }
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|e| Failure::because("no random octets from the system", e))?;
     let suites = config.srtp.suites.iter().filter_map(|name| Suite::from_name(name)).collect();
     let policy = Policy {
         rtp_window_packets: config.srtp.replay_window.into(),
@@ -153,6 +157,7 @@ fn controller_config(config: &Config, descriptors: u64) -> Result<ControllerConf
             Latch::Always => LatchPolicy::Always,
             Latch::Never => LatchPolicy::Never,
         },
+        tcp: TcpRules { times: config.tcp.times(), seed },
         port_reuse_delay_ms: config.media.port_reuse_delay_ms.into(),
         ..ControllerConfig::new(realms)
     })

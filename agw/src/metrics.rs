@@ -4,7 +4,9 @@
 
 use crate::runtime::WorkerWatch;
 use agw_core::model::Leg;
-use agw_core::worker::stats::{Counter, DropReason, JITTER_BOUNDS_US, PacketKind, RESIDENCE_BOUNDS_US};
+use agw_core::worker::stats::{
+    ConnectionEvent, Counter, DropReason, JITTER_BOUNDS_US, PacketKind, RESIDENCE_BOUNDS_US,
+};
 use agw_iq::counters::BUCKETS_US;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
@@ -84,6 +86,7 @@ struct Scrape {
 impl Collector for Scrape {
     fn encode(&self, mut out: DescriptorEncoder<'_>) -> fmt::Result {
         self.packets(&mut out)?;
+        self.connections(&mut out)?;
         self.worker_times(&mut out)?;
         self.model(&mut out)?;
         self.iq(&mut out)?;
@@ -129,21 +132,34 @@ impl Scrape {
             let labels = [("leg", leg.as_str()), ("reason", reason.as_str())];
             count(&mut family, &labels, self.sum(Counter::Dropped(leg, reason)))?;
         }
-        type OfLeg = (&'static str, &'static str, fn(Leg) -> Counter);
-        let families: [OfLeg; 3] = [
-            ("bytes_received", "UDP payload received", Counter::BytesReceived),
-            ("bytes_sent", "UDP payload sent", Counter::BytesSent),
-            (
-                "rtp_lost",
-                "RTP packets that peers sent and that never came, by their sequence numbers",
-                Counter::Lost,
-            ),
-        ];
-        for (name, help, counter) in families {
-            let mut family = out.encode_descriptor(name, help, None, MetricType::Counter)?;
-            for leg in Leg::ALL {
-                count(&mut family, &[("leg", leg.as_str())], self.sum(counter(leg)))?;
-            }
+        let lost = "RTP packets that peers sent and that never came, by their sequence numbers";
+        self.of_legs(out, "bytes_received", "UDP payload received", Counter::BytesReceived)?;
+        self.of_legs(out, "bytes_sent", "UDP payload sent", Counter::BytesSent)?;
+        self.of_legs(out, "rtp_lost", lost, Counter::Lost)
+    }
+
+    fn connections(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "What happened to connections of media over TCP";
+        let mut family = out.encode_descriptor("connections", help, None, MetricType::Counter)?;
+        for (leg, event) in Leg::ALL.iter().flat_map(|&l| ConnectionEvent::ALL.map(|e| (l, e))) {
+            let labels = [("leg", leg.as_str()), ("event", event.as_str())];
+            count(&mut family, &labels, self.sum(Counter::Connections(leg, event)))?;
+        }
+        let received = "Bytes that came over TCP";
+        self.of_legs(out, "stream_bytes_received", received, Counter::StreamBytesReceived)?;
+        self.of_legs(out, "stream_bytes_sent", "Bytes that left over TCP", Counter::StreamBytesSent)
+    }
+
+    fn of_legs(
+        &self,
+        out: &mut DescriptorEncoder<'_>,
+        name: &str,
+        help: &str,
+        counter: fn(Leg) -> Counter,
+    ) -> fmt::Result {
+        let mut family = out.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for leg in Leg::ALL {
+            count(&mut family, &[("leg", leg.as_str())], self.sum(counter(leg)))?;
         }
         Ok(())
     }

@@ -41,6 +41,10 @@ pub fn check(config: &Config) -> Vec<Problem> {
     realms(config, &mut found);
     names(&mut found, "srtp.suites", &config.srtp.suites, &SUITES, 1);
     range(&mut found, "srtp.replay_window", config.srtp.replay_window.into(), 64, 1024);
+    range(&mut found, "tcp.connect_ms", config.tcp.connect_ms.into(), 100, 120_000);
+    range(&mut found, "tcp.accept_ms", config.tcp.accept_ms.into(), 1_000, 3_600_000);
+    range(&mut found, "tcp.linger_ms", config.tcp.linger_ms.into(), 100, 60_000);
+    range(&mut found, "tcp.idle_s", config.tcp.idle_s.into(), 0, 86_400);
     names(&mut found, "tls.versions", &config.tls.versions, &["1.2", "1.3"], 1);
     names(&mut found, "dtls.versions", &config.dtls.versions, &["1.0", "1.2"], 1);
     names(&mut found, "tls.fingerprint_hashes", &config.tls.fingerprint_hashes, &HASHES, 1);
@@ -255,6 +259,10 @@ mod tests {
             "srtp.suites=[]",
             "srtp.replay_window=63",
             "iq.profile=nonsense",
+            "tcp.connect_ms=0",
+            "tcp.accept_ms=0",
+            "tcp.linger_ms=0",
+            "tcp.idle_s=86401",
             "tls.versions=[\"1.1\"]",
             "tls.versions=[]",
             "tls.suites=[\"TLS_RSA_WITH_NULL_SHA256\"]",

@@ -7,10 +7,12 @@ pub mod check;
 pub mod limits;
 pub mod load;
 pub mod media_tls;
+pub mod tcp;
 pub mod values;
 
 pub use limits::{Limits, Overload, Rates, Threshold};
 pub use media_tls::Tls;
+pub use tcp::Tcp;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,6 +36,8 @@ pub struct Config {
     pub realm: BTreeMap<String, Realm>,
     /// SRTP policy.
     pub srtp: Srtp,
+    /// Connections of media.
+    pub tcp: Tcp,
     /// TLS of media.
     pub tls: Tls,
     /// DTLS of media.
@@ -70,6 +74,7 @@ impl Default for Config {
                 ("core".to_owned(), realm(Side::Core, 20_000, 29_999, true)),
             ]),
             srtp: Srtp::default(),
+            tcp: Tcp::default(),
             tls: Tls::default(),
             dtls: Dtls::default(),
             media: Media::default(),

@@ -1,0 +1,130 @@
+//! Media over TCP through the real program: real sockets at both ends, messages written by hand.
+
+mod common;
+
+use common::{Gateway, PATIENCE, context_of, eventually};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+
+/// Two Adds; each side with what its Local and Remote say besides address and transport.
+fn call(access: (&str, &str, SocketAddr), core: (&str, &str, SocketAddr)) -> String {
+    let add = |realm: &str, (ours, theirs, end): (&str, &str, SocketAddr)| {
+        format!(
+            "Add = ip/1/{realm}/$ {{ Media {{ Stream = 1 {{ LocalControl {{ Mode = SendReceive }}, Local {{\nv=0\n\
+             c=IN IP4 $\nm=application $ TCP *\n{ours}}}, Remote {{\nv=0\nc=IN IP4 {}\nm=application {} TCP *\n\
+             {theirs}}} }} }} }}",
+            end.ip(),
+            end.port()
+        )
+    };
+    format!("Context = $ {{ {}, {} }}", add("access", access), add("core", core))
+}
+
+/// The addresses that the gateway gave, in the order of the reply.
+fn given(reply: &str) -> Vec<SocketAddr> {
+    let mut ip = "";
+    let mut found = Vec::new();
+    for line in reply.lines().map(str::trim) {
+        ip = line.strip_prefix("c=IN IP4 ").unwrap_or(ip);
+        if let Some(media) = line.strip_prefix("m=application ") {
+            found.push(format!("{ip}:{}", media.split(' ').next().unwrap()).parse().unwrap());
+        }
+    }
+    found
+}
+
+fn connected(to: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&to, PATIENCE).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+fn accepted(listener: &TcpListener) -> TcpStream {
+    listener.set_nonblocking(true).unwrap();
+    let (stream, _) = eventually("the gateway connects", || listener.accept().ok());
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Sends all of it, and reads as much at the other end meanwhile.
+fn crosses(mut from: &TcpStream, mut to: &TcpStream, len: usize) {
+    let bytes: Vec<u8> = (0..len).map(|at| (at / 7) as u8).collect();
+    let mut read = vec![0; len];
+    std::thread::scope(|scope| {
+        scope.spawn(|| from.write_all(&bytes).unwrap());
+        to.read_exact(&mut read).unwrap();
+    });
+    assert!(read == bytes, "every byte in order");
+}
+
+#[test]
+fn without_roles_the_first_who_connects_makes_the_gateway_connect_the_other_side() {
+    let gateway = Gateway::start(&[]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (phone, far) = ("127.0.0.1:9".parse().unwrap(), listener.local_addr().unwrap());
+    let mut controller = gateway.controller();
+    let reply = controller.transact(&call(("", "", phone), ("", "", far)));
+    let at = given(&reply);
+    assert_eq!(at.len(), 2, "{reply}");
+
+    let access = connected(at[0]);
+    let core = accepted(&listener);
+    assert_eq!(core.peer_addr().unwrap(), at[1], "from the port that was told");
+    crosses(&access, &core, 3_000_000);
+    crosses(&core, &access, 1_000_000);
+
+    // Each half ends by itself, after what was sent before.
+    (&access).write_all(b"last").unwrap();
+    access.shutdown(Shutdown::Write).unwrap();
+    let mut rest = String::new();
+    (&core).read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "last");
+    crosses(&core, &access, 1000);
+    drop(core);
+    assert_eq!((&access).read(&mut [0; 1]).unwrap(), 0);
+
+    let moved = |name: &str, leg: &str| gateway.metric(name, &[&format!("leg=\"{leg}\"")]);
+    eventually("all bytes are counted", || {
+        (moved("agw_stream_bytes_received_total", "access") == 3_000_004.0).then_some(())
+    });
+    assert_eq!(moved("agw_stream_bytes_sent_total", "core"), 3_000_004.0);
+    assert_eq!(moved("agw_stream_bytes_received_total", "core"), 1_001_000.0);
+    assert_eq!(moved("agw_stream_bytes_sent_total", "access"), 1_001_000.0);
+    let events = |leg: &str, event: &str| {
+        let labels = [format!("leg=\"{leg}\""), format!("event=\"{event}\"")];
+        gateway.metric("agw_connections_total", &[&labels[0], &labels[1]])
+    };
+    assert_eq!((events("access", "accepted"), events("core", "connected")), (1.0, 1.0));
+    assert_eq!(gateway.metric("agw_streams", &["transport=\"TCP\""]), 2.0);
+
+    let ended = controller.transact(&format!("Context = {} {{ Subtract = * }}", context_of(&reply)));
+    assert!(!ended.contains("Error"), "{ended}");
+    eventually("the ports are closed", || TcpStream::connect(at[0]).is_err().then_some(()));
+}
+
+#[test]
+fn a_far_side_that_refuses_is_passed_on_and_so_is_a_stranger_turned_away() {
+    let gateway = Gateway::start(&[]);
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let phone: SocketAddr = "127.0.0.1:9".parse().unwrap();
+    let mut controller = gateway.controller();
+    let reply = controller.transact(&call(("", "", phone), ("", "", nobody)));
+    let at = given(&reply);
+    assert_eq!(at.len(), 2, "{reply}");
+    let access = connected(at[0]);
+    let end = (&access).read(&mut [0; 1]);
+    assert!(end.is_err(), "reset, as the far side did: {end:?}");
+    let events = |event: &str| gateway.metric("agw_connections_total", &[&format!("event=\"{event}\"")]);
+    assert_eq!(events("refused"), 1.0);
+
+    // Somebody at another address than the one that was signalled.
+    let stranger = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    stranger.bind(&SocketAddr::from(([127, 99, 1, 1], 0)).into()).unwrap();
+    stranger.set_read_timeout(Some(PATIENCE)).unwrap();
+    if stranger.connect(&at[1].into()).is_ok() {
+        let end = (&stranger).read(&mut [0; 1]);
+        assert!(!matches!(end, Ok(1..)), "{end:?}");
+    }
+    eventually("turned away", || (events("turned_away") >= 1.0).then_some(()));
+}
