@@ -9,7 +9,7 @@ use agw_core::controller::{
 };
 use agw_core::io::epoll::{EpollPorts, EpollSetup, open};
 use agw_core::io::sys;
-use agw_core::model::{Leg, PortRange, RealmName};
+use agw_core::model::{HashFunction, Leg, PortRange, RealmName};
 use agw_core::ports::{LocalAddress, RealmConfig};
 use agw_core::worker::Worker;
 use agw_srtp::{Policy, Suite};
@@ -157,10 +157,21 @@ fn controller_config(config: &Config, descriptors: u64) -> Result<ControllerConf
             Latch::Always => LatchPolicy::Always,
             Latch::Never => LatchPolicy::Never,
         },
-        tcp: TcpRules { times: config.tcp.times(), seed },
+        tcp: TcpRules {
+            times: config.tcp.times(config.tls.fingerprint_wait_ms),
+            profile: config.tls.profile(),
+            fingerprint_hashes: hashes(&config.tls.fingerprint_hashes),
+            msrp_fingerprint_hashes: hashes(&config.tls.msrp_fingerprint_hashes),
+            seed,
+        },
         port_reuse_delay_ms: config.media.port_reuse_delay_ms.into(),
         ..ControllerConfig::new(realms)
     })
+}
+
+/// Hash functions by their names, which have been checked.
+fn hashes(names: &[String]) -> Vec<HashFunction> {
+    names.iter().filter_map(|name| HashFunction::from_name(name)).collect()
 }
 
 #[cfg(test)]

@@ -113,8 +113,8 @@ pub struct TcpRules {
     pub profile: Profile,
     /// The hash functions of fingerprints that are believed. Default: all but SHA-1.
     pub fingerprint_hashes: Vec<HashFunction>,
-    /// SHA-1 is believed as well where MSRP is carried: RFC 4975 names nothing else. Default: yes.
-    pub sha1_for_msrp: bool,
+    /// Those that are believed in addition where MSRP is carried: RFC 4975 names nothing but SHA-1, the default.
+    pub msrp_fingerprint_hashes: Vec<HashFunction>,
     /// The secret that our paths of MSRP are made of: random octets, or strangers can guess the paths.
     pub seed: [u8; 32],
 }
@@ -128,7 +128,7 @@ impl Default for TcpRules {
                 .into_iter()
                 .filter(|hash| *hash != HashFunction::Sha1)
                 .collect(),
-            sha1_for_msrp: true,
+            msrp_fingerprint_hashes: vec![HashFunction::Sha1],
             seed: [0; 32],
         }
     }
@@ -137,11 +137,11 @@ impl Default for TcpRules {
 impl TcpRules {
     /// The hash functions that are believed of peers who speak this.
     pub(super) fn hashes_for(&self, application: Application) -> Vec<HashFunction> {
-        let mut hashes = self.fingerprint_hashes.clone();
-        if self.sha1_for_msrp && application == Application::Msrp {
-            hashes.push(HashFunction::Sha1);
-        }
-        hashes
+        let more: &[HashFunction] = match application {
+            Application::Msrp => &self.msrp_fingerprint_hashes,
+            Application::Opaque | Application::Bfcp => &[],
+        };
+        self.fingerprint_hashes.iter().chain(more).copied().collect()
     }
 }
 

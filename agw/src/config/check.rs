@@ -42,6 +42,7 @@ pub fn check(config: &Config) -> Vec<Problem> {
     names(&mut found, "srtp.suites", &config.srtp.suites, &SUITES, 1);
     range(&mut found, "srtp.replay_window", config.srtp.replay_window.into(), 64, 1024);
     range(&mut found, "tcp.connect_ms", config.tcp.connect_ms.into(), 100, 120_000);
+    range(&mut found, "tcp.handshake_ms", config.tcp.handshake_ms.into(), 100, 120_000);
     range(&mut found, "tcp.accept_ms", config.tcp.accept_ms.into(), 1_000, 3_600_000);
     range(&mut found, "tcp.linger_ms", config.tcp.linger_ms.into(), 100, 60_000);
     range(&mut found, "tcp.idle_s", config.tcp.idle_s.into(), 0, 86_400);

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Tcp {
     /// From a SYN of ours until the peer answers.
     pub connect_ms: u32,
+    /// From the end of that until TLS is up.
+    pub handshake_ms: u32,
     /// How long nobody may come where we listen before the controller is told.
     pub accept_ms: u32,
     /// How long what is in flight is delivered after the end.
@@ -19,16 +21,18 @@ pub struct Tcp {
 
 impl Default for Tcp {
     fn default() -> Self {
-        let TcpTimes { connect_ms, accept_ms, linger_ms, idle_ms } = TcpTimes::default();
-        Self { connect_ms, accept_ms, linger_ms, idle_s: idle_ms.unwrap_or(0) / 1000 }
+        let TcpTimes { connect_ms, handshake_ms, accept_ms, linger_ms, idle_ms, .. } = TcpTimes::default();
+        Self { connect_ms, handshake_ms, accept_ms, linger_ms, idle_s: idle_ms.unwrap_or(0) / 1000 }
     }
 }
 
 impl Tcp {
-    /// As the engine wants it.
-    pub fn times(&self) -> TcpTimes {
+    /// As the engine wants it, with what `[tls]` says of late fingerprints.
+    pub fn times(&self, fingerprint_wait_ms: u32) -> TcpTimes {
         TcpTimes {
             connect_ms: self.connect_ms,
+            handshake_ms: self.handshake_ms,
+            fingerprint_wait_ms,
             accept_ms: self.accept_ms,
             linger_ms: self.linger_ms,
             idle_ms: (self.idle_s > 0).then(|| self.idle_s.saturating_mul(1000)),
