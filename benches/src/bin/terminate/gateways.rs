@@ -148,7 +148,7 @@ fn configure_haproxy(address: SocketAddr, load: &Load) -> Result<Vec<PathBuf>, S
         .map_err(|error| error.to_string())?;
     let [config, own, phones] = ["haproxy.cfg", "own.pem", "phones.pem"].map(place);
     let text = format!(
-        "global\n nbthread 1\n tune.ssl.cachesize 0\n ssl-default-bind-options ssl-min-ver TLSv1.3 no-tls-tickets\n maxconn 10000\n\
+        "global\n nbthread 1\n tune.ssl.cachesize 0\n ssl-default-bind-options ssl-min-ver TLSv1.3 no-tls-tickets\n maxconn 4000\n\
          defaults\n mode tcp\n timeout connect 10s\n timeout client 60s\n timeout server 60s\n\
          frontend phones\n bind {address} ssl crt {} ca-file {} verify required curves X25519\n default_backend core\n\
          backend core\n server core {}\n",
