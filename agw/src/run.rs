@@ -38,15 +38,12 @@ pub fn run(request: &Run) -> Result<(), Failure> {
         ),
     };
     let at = server.as_ref().map_or_else(|| "off".to_owned(), |s| s.address.to_string());
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        iq = %gateway.iq,
-        listening = %gateway.addresses,
-        admin = at,
-        workers = gateway.watches.len(),
-        "the gateway is up"
-    );
-    match gateway.run(Some((source, logs)))? {
+    let (iq, listening, workers) = (gateway.iq, gateway.addresses.to_string(), gateway.watches.len());
+    let up = || {
+        let version = env!("CARGO_PKG_VERSION");
+        tracing::info!(version, %iq, listening, admin = at, workers, "the gateway is up");
+    };
+    match gateway.run(Some((source, logs)), up)? {
         End::Drained => tracing::info!("all calls have ended"),
         End::Deadline { contexts } => {
             tracing::warn!(contexts, "the drain's deadline has passed, calls were cut off");

@@ -153,9 +153,10 @@ impl Signals {
 }
 
 impl Control {
-    /// Runs until drained, told to end, or a worker died.
-    async fn run(mut self, with_signals: bool) -> Result<End, Failure> {
+    /// Runs until drained, told to end, or a worker died. `up` is called once signals are heard: before, one would end the process.
+    async fn run(mut self, with_signals: bool, up: impl FnOnce()) -> Result<End, Failure> {
         let mut signals = Signals::listen(with_signals).map_err(|e| Failure::because("signals", e))?;
+        up();
         let mut round = tokio::time::interval(self.systemd.round(ROUND));
         round.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut pulse = tokio::time::interval(overload::PULSE);

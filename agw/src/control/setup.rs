@@ -107,14 +107,14 @@ impl Gateway {
     ///
     /// # Errors
     /// When a worker dies or the system takes something away that is needed.
-    pub fn run(self, process: Option<(Source, Logs)>) -> Result<End, Failure> {
+    pub fn run(self, process: Option<(Source, Logs)>, up: impl FnOnce()) -> Result<End, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|e| Failure::because("cannot start", e))?;
         let end = LocalSet::new().block_on(&runtime, async {
             let is_process = process.is_some();
-            self.into_control(process)?.run(is_process).await
+            self.into_control(process)?.run(is_process, up).await
         });
         // A resolver that does not answer keeps nobody from ending.
         runtime.shutdown_background();

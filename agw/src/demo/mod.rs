@@ -128,7 +128,7 @@ impl Stage {
         let (iq, asker, watches) = (gateway.iq, gateway.asker.clone(), gateway.watches.clone());
         let thread = std::thread::Builder::new()
             .name("agw-control".to_owned())
-            .spawn(|| gateway.run(None))
+            .spawn(|| gateway.run(None, || {}))
             .map_err(because)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(because)?;
         Ok(Self { iq, asker, watches, thread, runtime })
