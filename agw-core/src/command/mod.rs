@@ -11,7 +11,7 @@ mod refusal;
 pub use refusal::Refusal;
 
 use crate::model::{
-    Activity, Bearer, Component, ContextAttributes, ContextId, Direction, StreamId, StreamSpec,
+    Activity, Bearer, Component, ContextAttributes, ContextId, Direction, IceEvent, StreamId, StreamSpec,
     StreamStatistics, TerminationId, TerminationView, Way,
 };
 use std::net::SocketAddr;
@@ -119,7 +119,9 @@ pub enum Observation {
     Activity(Way, Activity),
     /// A TCP connection came up, ended or failed (H.248.89 `tcpbcc/BNCChange`).
     Connection(Bearer),
-    /// A TLS session came up, ended or failed (H.248.90 `tlsbsc/BNCChange`).
+    /// Something became of ICE (H.248.50).
+    Ice(IceEvent),
+    /// A TLS or DTLS session came up, ended or failed (H.248.90 `tlsbsc/BNCChange`).
     Session(Bearer),
     /// A master key has reached 90 % of its lifetime (SRTP-6).
     KeyNearEnd(Direction),

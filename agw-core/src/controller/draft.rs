@@ -117,7 +117,7 @@ pub(super) fn joinable(one: Transport, other: Transport) -> bool {
         (Transport::Tcp { application: one, .. }, Transport::Tcp { application: other, .. }) => {
             one == other || one == Application::Opaque || other == Application::Opaque
         }
-        _ => discriminant(&one) == discriminant(&other),
+        _ => (one.is_rtp() && other.is_rtp()) || discriminant(&one) == discriminant(&other),
     }
 }
 

@@ -517,6 +517,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
             rtp,
             rtcp,
             fingerprints: stream.bearers.as_ref().map(|bearers| bearers.fingerprints()).unwrap_or_default(),
+            ice: None,
             msrp_path: stream.bearers.as_ref().and_then(|bearers| bearers.own_path.clone()),
         }
     }

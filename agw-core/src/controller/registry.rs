@@ -46,7 +46,7 @@ pub(super) struct Census {
 }
 
 /// All transports, in the order of their counters.
-pub const TRANSPORTS: [Transport; 11] = [
+pub const TRANSPORTS: [Transport; 13] = [
     Transport::Rtp { secure: false, feedback: false },
     Transport::Rtp { secure: false, feedback: true },
     Transport::Rtp { secure: true, feedback: false },
@@ -58,6 +58,8 @@ pub const TRANSPORTS: [Transport; 11] = [
     Transport::Tcp { tls: true, application: Application::Msrp },
     Transport::Tcp { tls: false, application: Application::Bfcp },
     Transport::Tcp { tls: true, application: Application::Bfcp },
+    Transport::DtlsRtp { feedback: false },
+    Transport::DtlsRtp { feedback: true },
 ];
 
 const fn transport_index(transport: Transport) -> usize {
@@ -65,6 +67,7 @@ const fn transport_index(transport: Transport) -> usize {
         Transport::Rtp { secure, feedback } => (secure as usize) * 2 + feedback as usize,
         Transport::Udp => 4,
         Transport::Tcp { tls, application } => 5 + (application as usize) * 2 + tls as usize,
+        Transport::DtlsRtp { feedback } => 11 + feedback as usize,
     }
 }
 

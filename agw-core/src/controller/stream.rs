@@ -37,7 +37,7 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn new(spec: &StreamSpec, realm_dscp: u8) -> Self {
         // Nobody looks for RTCP in opaque datagrams, or in connections.
-        let has_rtcp = matches!(spec.transport, Transport::Rtp { .. });
+        let has_rtcp = spec.transport.is_rtp();
         let rtcp = if has_rtcp { spec.rtcp } else { RtcpPorts::None };
         Self {
             transport: spec.transport,
@@ -244,7 +244,7 @@ fn treatment(own: Transport, keyed: bool, peer: Option<Facing>) -> Treatment {
         Transport::Udp | Transport::Tcp { .. } => Treatment::Relay,
         Transport::Rtp { secure: false, .. } => Treatment::Plain,
         Transport::Rtp { secure: true, .. } if !keyed && peer_is_untouched => Treatment::Relay,
-        Transport::Rtp { secure: true, .. } => Treatment::Secure,
+        Transport::Rtp { secure: true, .. } | Transport::DtlsRtp { .. } => Treatment::Secure,
     }
 }
 

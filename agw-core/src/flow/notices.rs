@@ -2,7 +2,7 @@
 //! answers is full. The same thing noticed twice before it was told is told once.
 
 use crate::command::Observation;
-use crate::model::{Activity, Bearer, Component, Direction, Way};
+use crate::model::{Activity, Bearer, Component, Direction, IceEvent, Way};
 use arrayvec::ArrayVec;
 use std::net::SocketAddr;
 
@@ -16,6 +16,8 @@ pub(super) struct Notices {
     /// In their order: that it came up, and how it ended.
     connection: ArrayVec<Bearer, 2>,
     session: ArrayVec<Bearer, 2>,
+    /// In their order; what came before the last few concerns nobody any more.
+    ice: ArrayVec<IceEvent, 4>,
     /// The latest of each way: what it was before concerns nobody any more.
     activity: [Option<Activity>; 3],
 }
@@ -38,9 +40,20 @@ impl Notices {
             Observation::KeyNearEnd(direction) => self.near_end[index(direction)] = true,
             Observation::KeyEnded(direction) => self.ended[index(direction)] = true,
             Observation::Policed => self.policed = true,
+            Observation::Ice(event) => self.note_ice(event),
             Observation::Connection(bearer) => note_bearer(&mut self.connection, bearer),
             Observation::Session(bearer) => note_bearer(&mut self.session, bearer),
         }
+    }
+
+    fn note_ice(&mut self, event: IceEvent) {
+        if self.ice.last() == Some(&event) {
+            return;
+        }
+        if self.ice.is_full() {
+            self.ice.remove(0);
+        }
+        self.ice.push(event);
     }
 
     /// Takes one out, the oldest kind first.
@@ -60,6 +73,9 @@ impl Notices {
         }
         if std::mem::take(&mut self.policed) {
             return Some(Observation::Policed);
+        }
+        if let Some(event) = self.ice.pop_at(0) {
+            return Some(Observation::Ice(event));
         }
         if let Some(bearer) = self.connection.pop_at(0) {
             return Some(Observation::Connection(bearer));
@@ -81,6 +97,7 @@ impl Notices {
             && self.near_end == [false; 2]
             && self.ended == [false; 2]
             && !self.policed
+            && self.ice.is_empty()
             && self.connection.is_empty()
             && self.session.is_empty()
             && self.activity == [None; 3]
@@ -111,6 +128,8 @@ mod tests {
             Observation::KeyEnded(Direction::Inbound),
             Observation::KeyEnded(Direction::Outbound),
             Observation::Policed,
+            Observation::Ice(IceEvent::Selected(source)),
+            Observation::Ice(IceEvent::ConsentLost),
             Observation::Connection(Bearer::Established),
             Observation::Connection(Bearer::Released),
             Observation::Session(Bearer::Established),

@@ -3,7 +3,7 @@
 use super::tcp::Application;
 
 /// The transport of one stream as the m-line names it (RFC 3551, 3711, 4145, 4585, 4975, 5124, 8122, 8856; TS 23.334 6.2.10).
-/// DTLS and SCTP are added here by the work that brings them.
+/// SCTP is added here by the work that brings it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     /// RTP and RTCP. `secure`: the m-line says SAVP. `feedback`: it says the F of AVPF or SAVPF.
@@ -11,6 +11,11 @@ pub enum Transport {
         /// `RTP/SAVP` or `RTP/SAVPF`.
         secure: bool,
         /// `RTP/AVPF` or `RTP/SAVPF`.
+        feedback: bool,
+    },
+    /// RTP and RTCP whose keys come from a DTLS handshake on the media path (RFC 5764; DTLS-1): `UDP/TLS/RTP/SAVP`, or SAVPF.
+    DtlsRtp {
+        /// `UDP/TLS/RTP/SAVPF`.
         feedback: bool,
     },
     /// Datagrams that nobody looks into: `UDP`, `udptl`.
@@ -25,6 +30,16 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Whether RTP and RTCP travel on it.
+    pub const fn is_rtp(self) -> bool {
+        matches!(self, Self::Rtp { .. } | Self::DtlsRtp { .. })
+    }
+
+    /// Whether TLS or DTLS is spoken on it, so that it has certificates.
+    pub const fn has_tls(self) -> bool {
+        matches!(self, Self::DtlsRtp { .. } | Self::Tcp { tls: true, .. })
+    }
+
     /// The value of the metric label `transport`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,6 +47,8 @@ impl Transport {
             Self::Rtp { secure: false, feedback: true } => "RTP/AVPF",
             Self::Rtp { secure: true, feedback: false } => "RTP/SAVP",
             Self::Rtp { secure: true, feedback: true } => "RTP/SAVPF",
+            Self::DtlsRtp { feedback: false } => "UDP/TLS/RTP/SAVP",
+            Self::DtlsRtp { feedback: true } => "UDP/TLS/RTP/SAVPF",
             Self::Udp => "UDP",
             Self::Tcp { tls: false, application: Application::Opaque } => "TCP",
             Self::Tcp { tls: true, application: Application::Opaque } => "TCP/TLS",

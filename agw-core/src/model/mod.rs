@@ -5,8 +5,10 @@
 pub mod activity;
 pub mod address;
 pub mod context;
+pub mod ice;
 pub mod media;
 pub mod policing;
+pub mod rtp;
 pub mod security;
 pub mod statistics;
 pub mod stream;
@@ -17,8 +19,13 @@ pub mod tls;
 pub use activity::{Activity, Watch, Way};
 pub use address::{AddressMask, Family, Leg, PortRange, RealmName};
 pub use context::{ContextAttributes, ContextId};
+pub use ice::{IceCredential, IceEvent, IceSpec, MAX_CANDIDATES, MAX_ICE_CREDENTIAL_BYTES};
 pub use media::{Component, RtcpPorts, Transport};
 pub use policing::{PeakRate, Policing, SustainedRate};
+pub use rtp::{
+    BundleMember, Format, HeaderExtension, MAX_EXTENSIONS, MAX_FORMATS, MAX_MID_BYTES, MAX_SIGNALLED_SSRCS,
+    RtpNames, RtpSpec,
+};
 pub use security::{CryptoAttribute, Direction, Security};
 pub use statistics::StreamStatistics;
 pub use stream::{

@@ -3,8 +3,10 @@
 
 use super::activity::Watch;
 use super::address::{AddressMask, Family, PortRange, RealmName};
+use super::ice::IceSpec;
 use super::media::{RtcpPorts, Transport};
 use super::policing::Policing;
+use super::rtp::RtpSpec;
 use super::security::Security;
 use super::tcp::TcpSpec;
 use super::tls::TlsSpec;
@@ -122,6 +124,10 @@ pub struct StreamSpec {
     pub tcp: Option<Box<TcpSpec>>,
     /// TLS, for transports that have it; nothing said of it is as the default.
     pub tls: Option<Box<TlsSpec>>,
+    /// ICE, where the controller wants it.
+    pub ice: Option<Box<IceSpec>>,
+    /// What the packets mean, where the controller says it.
+    pub rtp: Option<Box<RtpSpec>>,
     /// Which sources are listened to.
     pub filter: SourceFilter,
     /// How much the peer may send; `None`: any amount.
@@ -153,6 +159,8 @@ impl StreamSpec {
             security: Security::default(),
             tcp: None,
             tls: None,
+            ice: None,
+            rtp: None,
             filter: SourceFilter::default(),
             policing: None,
             clock_rate_hz: None,

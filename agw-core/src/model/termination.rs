@@ -1,6 +1,7 @@
 //! A termination: one end of a context, at the access or the core side (H.248.1 section 6.2).
 
 use super::address::RealmName;
+use super::ice::IceCredential;
 use super::stream::StreamId;
 use super::tls::Fingerprint;
 use std::fmt;
@@ -36,6 +37,8 @@ pub struct LocalStream {
     pub rtcp: Option<SocketAddr>,
     /// Our certificate's, one for each hash function that was asked for.
     pub fingerprints: Vec<Fingerprint>,
+    /// Our fragment and password of ICE, where they were asked for. Candidates are the addresses above.
+    pub ice: Option<Box<IceCredential>>,
     /// Our path of MSRP, where one was asked for: `msrp(s)://ADDRESS:PORT/<id>;tcp`.
     pub msrp_path: Option<Box<str>>,
 }

@@ -19,6 +19,8 @@ pub struct TlsSpec {
     pub peer: Vec<Fingerprint>,
     /// Remote has fingerprints, but of unknown hash functions only: the peer cannot be proven.
     pub peer_unknown: bool,
+    /// The association as the controller names it (`a=tls-id`, RFC 8842; DTLS-4): another one asks for a new handshake. For DTLS only.
+    pub association: Option<Box<str>>,
     /// A pre-shared key instead of certificates (TLS-11).
     pub psk: Option<PreSharedKey>,
 }

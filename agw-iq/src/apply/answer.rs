@@ -104,6 +104,7 @@ mod tests {
             rtp: rtp.parse().expect("an address"),
             rtcp: rtcp.map(|rtcp| rtcp.parse().expect("an address")),
             fingerprints: Vec::new(),
+            ice: None,
             msrp_path: None,
         }
     }

@@ -21,6 +21,7 @@ impl Executor {
             Observation::Latched { component: Component::Rtp, source } => self.latched(id, stream, source),
             Observation::Latched { component: Component::Rtcp, .. } => Vec::new(),
             Observation::Activity(way, activity) => self.activity(id, (stream, way, activity)),
+            Observation::Ice(_) => Vec::new(),
             Observation::Policed => vec![traffic::policed(stream)],
             Observation::Connection(bearer) => self.bearer(id, stream, SignalKind::Connect, bearer),
             Observation::Session(bearer) => self.bearer(id, stream, SignalKind::Secure, bearer),

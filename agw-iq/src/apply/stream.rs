@@ -462,9 +462,11 @@ fn derive(spec: &mut StreamSpec, stream: &Stream, rules: &Rules<'_>) -> Result<(
     spec.rtcp = match spec.transport {
         Transport::Udp | Transport::Tcp { .. } => RtcpPorts::None,
         // Agreed when both sides have said it (RFC 5761 section 5.1.1).
-        Transport::Rtp { .. } if stream.local_mux && stream.remote_mux => RtcpPorts::Mux,
-        Transport::Rtp { .. } if rtcp_off => RtcpPorts::None,
-        Transport::Rtp { .. } => RtcpPorts::Pair,
+        Transport::Rtp { .. } | Transport::DtlsRtp { .. } if stream.local_mux && stream.remote_mux => {
+            RtcpPorts::Mux
+        }
+        Transport::Rtp { .. } | Transport::DtlsRtp { .. } if rtcp_off => RtcpPorts::None,
+        Transport::Rtp { .. } | Transport::DtlsRtp { .. } => RtcpPorts::Pair,
     };
     sources::take_explicit(spec, stream)?;
     spec.filter = sources::filter(stream);

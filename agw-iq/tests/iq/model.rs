@@ -130,7 +130,7 @@ impl Model {
             RtcpPorts::Mux => Some(rtp),
             RtcpPorts::None => None,
         };
-        Ok(LocalStream { stream, realm, rtp, rtcp, fingerprints: Vec::new(), msrp_path: None }
+        Ok(LocalStream { stream, realm, rtp, rtcp, fingerprints: Vec::new(), ice: None, msrp_path: None }
             .described(spec))
     }
 

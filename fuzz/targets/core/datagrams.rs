@@ -385,6 +385,8 @@ fn spec(input: &mut Input<'_>, keys: &[CryptoAttribute]) -> StreamSpec {
         security: Security { local: key(input, set(5)), remote: key(input, set(6)) },
         tcp: None,
         tls: None,
+        ice: None,
+        rtp: None,
         filter: if set(7) { filter(input) } else { SourceFilter::default() },
         policing: if set(12) { Some(policing(input)) } else { None },
         clock_rate_hz: if set(8) { Some(u32::from(input.byte()).pow(4)) } else { None },
