@@ -134,6 +134,17 @@ impl Connected {
         reply
     }
 
+    /// Orders signals at a side; no words, no order.
+    ///
+    /// # Panics
+    /// When the gateway does not do it: with its reply.
+    pub fn order(&mut self, side: usize, signals: &str) {
+        if !signals.is_empty() {
+            let more = format!(", Signals {{ {signals} }}");
+            self.modify(side, "LocalControl { Mode = SendReceive }", &more);
+        }
+    }
+
     /// Takes the context down; the reply has the statistics of both sides.
     ///
     /// # Panics

@@ -16,11 +16,13 @@ pub mod connection;
 pub mod controller;
 pub mod counters;
 pub mod gateway;
+pub mod msrp;
 pub mod netns;
 pub mod pcap;
 pub mod peers;
 pub mod ports;
 pub mod process;
+pub mod relay;
 mod skip;
 pub mod text;
 

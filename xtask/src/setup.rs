@@ -1,6 +1,6 @@
 //! The real peers: Debian packages and a Python environment, installed where this process may.
 //!
-//! Without root or apt the tests run with what is there and say what they missed. rtpengine's package would start a daemon; it is kept
+//! Without root or apt the tests run with what is there and say what they missed. Some packages would start a daemon; they are kept
 //! from doing so, since the tests start their own.
 
 use std::fs;
@@ -27,6 +27,9 @@ const PACKAGES: &[&str] = &[
     "gstreamer1.0-plugins-good",
     "gstreamer1.0-tools",
     "iproute2",
+    "kamailio",
+    "kamailio-tls-modules",
+    "libre0",
     "libsrtp2-dev",
     "libssl-dev",
     "nftables",
@@ -36,6 +39,9 @@ const PACKAGES: &[&str] = &[
     "rtpengine-daemon",
     "tshark",
 ];
+
+/// Those whose service would start with the machine; it is named like the package.
+const DAEMONS: &[&str] = &["kamailio", "rtpengine-daemon"];
 
 const PYTHON_PACKAGES: &str = "interop/peers/requirements.txt";
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -73,8 +79,9 @@ fn install_packages() -> Result<(), String> {
     let mut install = command("apt-get", &["install", "-q", "-y", "--no-install-recommends"]);
     install.args(&missing).env("DEBIAN_FRONTEND", "noninteractive");
     run(&mut install).map_err(|why| format!("{why}{}", updated.err().unwrap_or_default()))?;
-    if missing.contains(&"rtpengine-daemon") && Path::new("/run/systemd/system").exists() {
-        run(&mut command("systemctl", &["disable", "--now", "rtpengine-daemon"]))?;
+    let has_systemd = Path::new("/run/systemd/system").exists();
+    for daemon in DAEMONS.iter().filter(|daemon| has_systemd && missing.contains(*daemon)) {
+        run(&mut command("systemctl", &["disable", "--now", daemon]))?;
     }
     Ok(())
 }

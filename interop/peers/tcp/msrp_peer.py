@@ -32,11 +32,13 @@ options.add_argument("--fingerprint", help="SHA-256 of the peer's certificate")
 options.add_argument("--tls-role", choices=("client", "server"))
 options.add_argument("--tls-version", choices=("1.2", "1.3"))
 options.add_argument("--seconds", type=float, default=20)
+options.add_argument("--local-port", type=int, help="connect from there")
+options.add_argument("--answering", action="store_true", help="send nothing before a message has come")
 options.add_argument("--linger", action="store_true", help="wait for the other end to close")
 asked = options.parse_args()
 
 report = {"sent": 0, "chunks": 0, "answers": 0, "reports": 0, "received": 0, "bytes": 0, "intact": 0, "errors": []}
-finished, closed, writing = threading.Event(), threading.Event(), threading.Lock()
+finished, closed, spoken_to, writing = threading.Event(), threading.Event(), threading.Event(), threading.Lock()
 
 
 def end_with(code):
@@ -46,7 +48,7 @@ def end_with(code):
 
 try:
     stream = open_stream(asked.kind, asked.how, asked.address, asked.tls_role, asked.certificate, asked.fingerprint,
-                         asked.tls_version, timeout=asked.seconds)
+                         asked.tls_version, timeout=asked.seconds, local_port=asked.local_port)
 except Exception as error:  # Whatever it was, it is the result.
     report["fatal"] = repr(error)
     end_with(2)
@@ -123,6 +125,7 @@ def handle_send(tid, headers, body, flag):
         return
     whole = bytes(parts.pop(headers["message-id"]))
     report["received"] += 1
+    spoken_to.set()
     report["intact"] += whole[:64] == hashlib.sha256(whole[64:]).hexdigest().encode()
     if headers.get("success-report") == "yes":
         lines = [f"Message-ID: {headers['message-id']}", f"Byte-Range: 1-{len(whole)}/{len(whole)}", "Status: 000 200 OK"]
@@ -150,10 +153,13 @@ def read():
     except Exception as error:
         report["errors"].append(repr(error))
     closed.set()
+    spoken_to.set()
     finished.set()
 
 
 threading.Thread(target=read, daemon=True).start()
+if asked.answering:
+    spoken_to.wait(asked.seconds)
 try:
     for number in range(asked.messages):
         text = (f"message {number} ".encode() * (asked.size // 8 + 1))[:asked.size]

@@ -71,7 +71,8 @@ class Stream:
         self.connection.close()
 
 
-def open_stream(kind, how, address, tls_role=None, certificate=None, expected=None, version=None, timeout=15):
+def open_stream(kind, how, address, tls_role=None, certificate=None, expected=None, version=None, timeout=15,
+                local_port=None):
     """kind: tcp | tls. how: listen | connect. The TLS role is that of the TCP direction where none is given."""
     host, port = address.rsplit(":", 1)
     host = host.strip("[]")
@@ -87,7 +88,11 @@ def open_stream(kind, how, address, tls_role=None, certificate=None, expected=No
             connection = socket.socket(family)
             connection.settimeout(timeout)
             try:
+                if local_port:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    connection.bind((host, local_port))
                 connection.connect((host, int(port)))
+                print("connected", flush=True)
                 break
             except ConnectionRefusedError:
                 connection.close()
