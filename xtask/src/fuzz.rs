@@ -96,6 +96,10 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
             });
         }
     });
+    if place::in_ci() {
+        // Nobody runs them again there, and what is built next needs the disk.
+        let _ = fs::remove_dir_all(&build);
+    }
     let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     if found.is_empty() { Ok(()) } else { Err(format!("fuzzing found something in {}", found.join(", "))) }
 }
