@@ -1,6 +1,7 @@
 //! The system calls of TCP ports that are named by their descriptor number, as a worker knows them.
 
-use super::{RawAddress, checked, socklen_of};
+use super::address::RawAddress;
+use super::{checked, socklen_of};
 use socket2::SockRef;
 use std::io;
 use std::net::SocketAddr;
