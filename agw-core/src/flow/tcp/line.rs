@@ -87,6 +87,29 @@ impl Line {
         self.wire.is_empty() && !self.tls.as_ref().is_some_and(Engine::has_output)
     }
 
+    /// What TLS has to say gets ready to go, as far as there is room.
+    pub(crate) fn drain_tls(&mut self, pool: &mut Pool) {
+        if let Some(engine) = self.tls.as_mut().filter(|engine| engine.has_output()) {
+            let drained = engine.drain(self.wire.space(pool));
+            self.wire.filled(drained);
+        }
+    }
+
+    /// Encrypts as much of `plain` as there is room for. Returns how many bytes that were.
+    pub(crate) fn encrypt(&mut self, plain: &mut Buffer, pool: &mut Pool) -> usize {
+        let mut encrypted = 0;
+        while let Some(engine) = &mut self.tls {
+            let written = engine.write(plain.bytes());
+            if written == 0 {
+                break;
+            }
+            plain.consume(written);
+            encrypted += written;
+            self.drain_tls(pool);
+        }
+        encrypted
+    }
+
     /// Gives back what memory is not needed now.
     pub(crate) fn rest(&mut self, pool: &mut Pool) {
         self.wire.rest(pool);

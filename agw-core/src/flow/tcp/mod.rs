@@ -20,7 +20,7 @@ use content::Content;
 use line::{Line, Stage};
 use std::mem;
 
-pub use buffer::{BUFFER_BYTES, MAX_FREE_BUFFERS};
+pub use buffer::{BUFFER_BYTES, MAX_FREE_BUFFERS, RESTING_BYTES};
 
 /// The most connections of one flow: those that have not proven to be the peer's.
 pub const MAX_LINES: usize = 4;
@@ -189,6 +189,12 @@ impl TcpFlow {
     /// Whether more may be read of the peer: its flow goes on, and there is room to hold it (TCP-4).
     pub(crate) fn may_read(&self) -> bool {
         self.removed.is_none() && self.inbox.room() > 0
+    }
+
+    /// Whether the peer has not taken all that was to go to it, and there is no room to write more: nothing is added to that, so that what
+    /// waits for a slow reader is what one look took in and not a full buffer at every place (TCP-4).
+    pub(crate) fn is_behind(&self) -> bool {
+        self.line().is_some_and(|line| !line.writable && (!self.plain.is_empty() || !line.is_flushed()))
     }
 
     /// Whether bytes from here may go on to `other`.

@@ -46,6 +46,10 @@ struct Connection {
     finished: bool,
     /// Room to write is waited for.
     starved: bool,
+    /// All that had come has been read, and nothing has been told of since.
+    dry: bool,
+    /// The end has been told of, which is not told again.
+    hung_up: bool,
 }
 
 #[derive(Debug, Default)]
@@ -145,6 +149,8 @@ impl Streams {
             };
             let handle = handle(at, place.uses);
             let Some(connection) = &mut place.connection else { continue };
+            connection.dry &= !ready.readable;
+            connection.hung_up |= ready.hung_up;
             // Whoever does not wait for room is not told of it.
             if ready.writable && std::mem::take(&mut connection.starved) {
                 self.also_readable = ready.readable.then_some((place.uses, handle));
@@ -240,7 +246,15 @@ impl Streams {
             self.free.push_back(at as u32);
             return Err(e);
         }
-        let connection = Connection { stream, failed: None, under_way, finished: false, starved: under_way };
+        let connection = Connection {
+            stream,
+            failed: None,
+            under_way,
+            finished: false,
+            starved: under_way,
+            dry: false,
+            hung_up: false,
+        };
         place.connection = Some(connection);
         Ok(handle(at, place.uses))
     }
@@ -260,7 +274,14 @@ impl Streams {
     pub(super) fn receive(&mut self, handle: ConnectionHandle, into: &mut [u8]) -> io::Result<usize> {
         let connection = self.connection(handle)?;
         connection.check()?;
+        if connection.dry {
+            return Err(io::Error::from(io::ErrorKind::WouldBlock));
+        }
         let read = connection.stream.read(into);
+        // Less than there was room for means that the next read finds nothing, until more is told of: epoll(7), question 9. Only the end may follow
+        // what was read without that, if it was told of together with it.
+        let less_than_room = read.as_ref().is_ok_and(|len| (1..into.len()).contains(len));
+        connection.dry = less_than_room && !connection.hung_up;
         connection.note(read)
     }
 

@@ -24,6 +24,8 @@ pub struct Ready {
     pub readable: bool,
     /// There is room to write.
     pub writable: bool,
+    /// The peer sends no more: the end comes after what there is to read.
+    pub hung_up: bool,
 }
 
 impl Events {
@@ -56,6 +58,7 @@ impl Events {
             token: event.u64,
             readable: any(libc::EPOLLIN | libc::EPOLLRDHUP),
             writable: any(libc::EPOLLOUT),
+            hung_up: any(libc::EPOLLRDHUP),
         })
     }
 

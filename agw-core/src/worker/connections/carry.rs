@@ -13,8 +13,8 @@ impl<Io: StreamIo> Look<'_, Io> {
     /// Carries what comes at `from` to `to`, as far as both can and the budget allows.
     pub(super) fn carry(&mut self, from: &mut TcpFlow, to: &mut TcpFlow) {
         loop {
-            // What comes after the other side was removed is not for that any more.
-            let came = if to.removed.is_none() { self.take_in(from) } else { 0 };
+            // What comes after the other side was removed is not for that any more, and a reader that is behind gets no more to be behind with.
+            let came = if to.removed.is_none() && !to.is_behind() { self.take_in(from) } else { 0 };
             let passed = self.pass(from, to);
             let left = self.give_out(to);
             if came + passed + left == 0 || self.bytes_left == 0 {
@@ -165,8 +165,7 @@ impl<Io: StreamIo> Look<'_, Io> {
     pub(super) fn give_out(&mut self, flow: &mut TcpFlow) -> usize {
         let mut given = 0;
         while let Some(line) = flow.lines.first_mut().filter(|line| line.stage == Stage::Up) {
-            let encrypted = line.tls.as_mut().map_or(0, |engine| engine.write(flow.plain.bytes()));
-            flow.plain.consume(encrypted);
+            let encrypted = line.encrypt(&mut flow.plain, self.pool);
             match self.flush(line) {
                 Ok(0) if encrypted == 0 => break,
                 Ok(n) => {

@@ -156,10 +156,7 @@ impl<Io: StreamIo> Look<'_, Io> {
     pub(super) fn flush(&mut self, line: &mut Line) -> Result<usize, BearerFailure> {
         let mut given = 0;
         loop {
-            if let Some(engine) = line.tls.as_mut().filter(|engine| engine.has_output()) {
-                let drained = engine.drain(line.wire.space(self.pool));
-                line.wire.filled(drained);
-            }
+            line.drain_tls(self.pool);
             if line.wire.is_empty() || !line.writable {
                 return Ok(given);
             }
