@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod run;
 pub mod runtime;
 pub mod shared;
+pub mod stock;
 pub mod tls;
 
 use admin::tables;

@@ -42,6 +42,8 @@ pub struct ControlNumbers {
     pub terminations: [usize; 2],
     /// Streams now, by transport.
     pub streams: Vec<(&'static str, usize)>,
+    /// Certificates in stock, and those that had to be made while a command waited.
+    pub certificates: (usize, u64),
     /// Ports.
     pub realms: Vec<RealmNumbers>,
     /// Iq transactions by result.
@@ -213,6 +215,12 @@ impl Scrape {
         for realm in &control.realms {
             family.encode_family(&[("realm", realm.realm.as_str())])?.encode_gauge(&realm.total)?;
         }
+        let (ready, late) = control.certificates;
+        out.encode_descriptor("certificates_ready", "Certificates in stock", None, MetricType::Gauge)?
+            .encode_gauge(&ready)?;
+        let help = "Certificates that were made while a command waited, because none was in stock";
+        out.encode_descriptor("certificates_late", help, None, MetricType::Counter)?
+            .encode_counter::<NoLabelSet, _, u64>(&late, None)?;
         let help = "1 while the realm takes new calls, 0 while it is out of service";
         let mut family = out.encode_descriptor("realm_in_service", help, None, MetricType::Gauge)?;
         for realm in &control.realms {

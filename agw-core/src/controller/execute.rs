@@ -254,6 +254,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
         while self.identities.len() < count {
             let made = Identity::generate().map_err(|_| Refusal::OutOfResources("certificates"))?;
             self.identities.push(made);
+            self.identities_late += 1;
         }
         Ok(())
     }

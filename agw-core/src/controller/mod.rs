@@ -72,6 +72,8 @@ pub struct Controller<O> {
     tls: Tls,
     /// Certificates that no stream has yet.
     identities: Vec<Identity>,
+    /// How many had to be made while a command waited.
+    identities_late: u64,
     limits: Limits,
     now_ms: u64,
     draining: bool,
@@ -105,6 +107,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
             names: Names::new(config.tcp.seed),
             tls: Tls::new(&config.tcp.profile).map_err(|error| ConfigError::Tls(error.to_string()))?,
             identities: Vec::new(),
+            identities_late: 0,
             tcp: config.tcp,
             limits: config.limits,
             now_ms: 0,

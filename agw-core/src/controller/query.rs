@@ -89,6 +89,10 @@ pub struct Counts {
     pub open_ports: usize,
     /// How often a port was found in the hands of another process, since the start.
     pub foreign_ports: u64,
+    /// Certificates in stock.
+    pub certificates_ready: usize,
+    /// Certificates that were made while a command waited, since the start: the stock was empty.
+    pub certificates_late: u64,
     /// Orders that workers have not answered yet.
     pub unconfirmed_orders: usize,
 }
@@ -127,6 +131,8 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
             streams: TRANSPORTS.map(|transport| (transport, census.streams(transport))),
             open_ports: self.sockets.open_ports(),
             foreign_ports: self.sockets.foreign_ports(),
+            certificates_ready: self.identities.len(),
+            certificates_late: self.identities_late,
             unconfirmed_orders: self.tickets.unconfirmed(),
         }
     }

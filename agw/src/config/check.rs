@@ -7,6 +7,7 @@ pub use iq::keys_are_exposed;
 
 use super::load::Problem;
 use super::{Backend, Config, Realm, Side, Threshold};
+use agw_core::controller::MAX_IDENTITIES;
 
 /// All suites, by their names in RFC 4568, RFC 6188 and RFC 7714 (SRTP-11).
 pub const SUITES: [&str; 9] = [
@@ -53,6 +54,8 @@ pub fn check(config: &Config) -> Vec<Problem> {
     names(&mut found, "tls.msrp_fingerprint_hashes", &config.tls.msrp_fingerprint_hashes, &HASHES, 0);
     media_tls(config, &mut found);
     range(&mut found, "tls.fingerprint_wait_ms", config.tls.fingerprint_wait_ms.into(), 0, 60_000);
+    let ready = config.tls.certificates_ready;
+    range(&mut found, "tls.certificates_ready", ready.into(), 0, MAX_IDENTITIES as u64);
     range(&mut found, "dtls.fingerprint_wait_ms", config.dtls.fingerprint_wait_ms.into(), 0, 60_000);
     range(&mut found, "dtls.handshakes_per_tick", config.dtls.handshakes_per_tick.into(), 1, 64);
     names(&mut found, "dtls.engine", std::slice::from_ref(&config.dtls.engine), &["auto"], 1);
@@ -270,6 +273,7 @@ mod tests {
             "tls.suites=[\"TLS_AES_128_GCM_SHA256\"]",
             "tls.msrp_fingerprint_hashes=[\"md5\"]",
             "tls.fingerprint_wait_ms=60001",
+            "tls.certificates_ready=1025",
             "io.backend=xdp",
             "limits.contexts=0",
             "limits.emergency_reserve=51",

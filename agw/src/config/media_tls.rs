@@ -18,6 +18,8 @@ pub struct Tls {
     pub msrp_fingerprint_hashes: Vec<String>,
     /// How long media is held for a late fingerprint.
     pub fingerprint_wait_ms: u32,
+    /// Certificates of ours that are made before a stream asks for one.
+    pub certificates_ready: u16,
 }
 
 impl Default for Tls {
@@ -28,6 +30,7 @@ impl Default for Tls {
             fingerprint_hashes: ["sha-256", "sha-384", "sha-512"].map(str::to_owned).to_vec(),
             msrp_fingerprint_hashes: vec!["sha-1".to_owned()],
             fingerprint_wait_ms: 30_000,
+            certificates_ready: 256,
         }
     }
 }

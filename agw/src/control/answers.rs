@@ -109,6 +109,7 @@ impl Control {
             contexts: counts.contexts,
             terminations: counts.terminations,
             streams: counts.streams.iter().map(|(t, n)| (t.as_str(), *n)).collect(),
+            certificates: (counts.certificates_ready, counts.certificates_late),
             realms: self
                 .controller
                 .realm_ports()

@@ -28,11 +28,13 @@ use crate::failure::Failure;
 use crate::logging::Logs;
 use crate::runtime::{WorkerEnd, Workers};
 use crate::shared::Health;
+use crate::stock::Stock;
 use agw_core::controller::Controller;
 use agw_core::io::epoll::EpollPorts;
 use agw_iq::counters::Counters;
 use agw_iq::transport::{Link, Now, Transmit};
 use agw_iq::{Farewell, MediaGateway, Resolved};
+use agw_tls::Identity;
 use connections::{Connections, Happening, Stream};
 use endpoints::{Door, Endpoints};
 use names::Lookups;
@@ -89,6 +91,7 @@ pub(crate) struct Control {
     ended: mpsc::Receiver<WorkerEnd>,
     questions: mpsc::Receiver<Question>,
     told: Arc<Notify>,
+    stock: Stock,
     endpoints: Endpoints,
     addresses: Addresses,
     connections: Connections,
@@ -121,6 +124,8 @@ enum Wake {
     Pulse(Duration),
     Requests,
     Asked(Question),
+    /// A certificate was made ahead.
+    Certificate(Identity),
     WorkerEnded(WorkerEnd),
     Terminate,
     Reload,
@@ -180,6 +185,7 @@ impl Control {
                 heard = network(&self.endpoints, &mut self.happenings) => {
                     heard.map_err(|e| Failure::because("Iq over UDP", e))?
                 }
+                identity = self.stock.next(self.controller.stocked()) => Wake::Certificate(identity),
                 () = std::future::ready(()), if self.iq.waiting_requests() > 0 => Wake::Requests,
             };
             let at_once = match self.handle(wake) {
@@ -209,6 +215,7 @@ impl Control {
             Wake::Pulse(lag) => self.look_at_load(lag),
             Wake::Round => self.look_after(),
             Wake::Asked(question) => self.answer(question),
+            Wake::Certificate(identity) => self.stock_up(identity),
             Wake::WorkerEnded(end) => {
                 return Err(Failure::Failed(format!("worker {} has ended: {}", end.worker, end.why)));
             }
@@ -288,6 +295,13 @@ impl Control {
                 return;
             }
         }
+    }
+
+    /// Takes certificates that were made ahead.
+    fn stock_up(&mut self, identity: Identity) {
+        let mut identities = self.stock.more(self.controller.stocked() + 1);
+        identities.push(identity);
+        self.controller.stock(identities);
     }
 
     /// Somebody has connected.

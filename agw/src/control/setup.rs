@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::logging::Logs;
 use crate::runtime::WorkerWatch;
 use crate::shared::Health;
+use crate::stock::Stock;
 use crate::tls::Identity;
 use agw_core::model::RealmName;
 use agw_iq::ast::{Mid, Name, Profile};
@@ -50,6 +51,7 @@ pub struct Gateway {
     bound: Bound,
     identity: Option<Identity>,
     questions: mpsc::Receiver<Question>,
+    stock: Stock,
 }
 
 /// Binds, opens and starts everything but Iq. `pin`: workers get cores of their own.
@@ -65,6 +67,8 @@ pub fn build(config: Config, pin: bool) -> Result<Gateway, Failure> {
     let identity = identity(&config.iq)
         .map_err(|problem| Failure::Failed(format!("{}: {}", problem.key, problem.what)))?;
     let engine = engine::start(&config, pin)?;
+    let stock = Stock::start(config.tls.certificates_ready.into())
+        .map_err(|e| Failure::because("cannot make certificates", e))?;
     let (asker, questions) = channel();
     Ok(Gateway {
         iq,
@@ -77,6 +81,7 @@ pub fn build(config: Config, pin: bool) -> Result<Gateway, Failure> {
         bound,
         identity,
         questions,
+        stock,
     })
 }
 
@@ -142,6 +147,7 @@ impl Gateway {
             ended: self.engine.ended,
             questions: self.questions,
             told: self.engine.told,
+            stock: self.stock,
             endpoints: self.bound.serve().map_err(because)?,
             addresses: self.addresses,
             lookups: Lookups::new(&self.addresses, connections.happenings()),
