@@ -34,5 +34,6 @@ pub use stream::{
 pub use tcp::{Application, MAX_MSRP_PATH_BYTES, MsrpPaths, TcpSetup, TcpSpec, Trigger};
 pub use termination::{LocalStream, TerminationId, TerminationView};
 pub use tls::{
-    Bearer, BearerFailure, Fingerprint, HashFunction, MAX_FINGERPRINTS, PreSharedKey, TlsFailure, TlsSpec,
+    Bearer, BearerFailure, BfcpError, Fingerprint, HashFunction, MAX_FINGERPRINTS, Malformation, MsrpError,
+    PreSharedKey, TlsFailure, TlsSpec,
 };

@@ -1,6 +1,8 @@
 //! TLS and DTLS at one stream: certificates proven by fingerprints (RFC 8122), or a pre-shared key. The types are agw-tls's own; they
 //! are named here so that front ends need to see only the model.
 
+pub use crate::flow::bfcp::BfcpError;
+pub use crate::flow::msrp::MsrpError;
 pub use agw_tls::{Fingerprint, HashFunction, PreSharedKey, TlsFailure};
 
 /// The most fingerprints of one description; more are refused.
@@ -49,14 +51,32 @@ pub enum BearerFailure {
     Reset,
     /// Nothing came for too long.
     Idle,
-    /// What came is not what the transport says (MSRP, BFCP): it cannot be told apart any more.
-    Malformed,
+    /// What came is not what the transport says: it cannot be told apart any more.
+    Malformed(Malformation),
     /// The system refused: no descriptors, no memory.
     Resources,
     /// The other side of the context failed.
     OtherSide,
     /// TLS.
     Tls(TlsFailure),
+}
+
+/// What is wrong with the bytes that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Malformation {
+    /// They are no MSRP, or over a limit.
+    Msrp(MsrpError),
+    /// They are no BFCP.
+    Bfcp(BfcpError),
+}
+
+impl std::fmt::Display for Malformation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Msrp(error) => error.fmt(f),
+            Self::Bfcp(error) => error.fmt(f),
+        }
+    }
 }
 
 impl std::fmt::Display for BearerFailure {
@@ -67,7 +87,7 @@ impl std::fmt::Display for BearerFailure {
             Self::TimedOut => "no connection in time",
             Self::Reset => "the peer reset the connection",
             Self::Idle => "nothing came for too long",
-            Self::Malformed => "what came is not what the transport says",
+            Self::Malformed(malformation) => return malformation.fmt(f),
             Self::Resources => "the gateway is out of resources",
             Self::OtherSide => "the other side of the context failed",
             Self::Tls(failure) => return failure.fmt(f),

@@ -140,3 +140,53 @@ fn a_side_that_loses_its_other_side_stays_and_goes_on_with_the_next() {
     rig.settle();
     assert_eq!(read(&core).0, b"is anybody there");
 }
+
+#[test]
+fn without_setup_a_side_that_loses_its_other_side_is_closed_in_order_and_open_again() {
+    let mut rig = Rig::new();
+    let call = rig.call(TcpSpec::default(), TcpSpec::default());
+    let (ue, core) = rig.up(&call);
+    core.send(b"last words").unwrap();
+    rig.settle();
+    rig.take_notices();
+    rig.subtract(call.core.id);
+    rig.settle();
+    let (bytes, end) = read(&ue);
+    assert_eq!(bytes, b"last words");
+    assert!(matches!(end, Some(Ok(()))), "{end:?}");
+    ue.finish();
+    rig.pass(Duration::from_secs(3));
+    assert_eq!((rig.take_notices(), rig.net.gateway_connections()), (vec![(call.ue.id, RELEASED)], 0));
+    drop(ue);
+    let next = rig.add(call.context, "core", crate::rig::TCP, TcpSpec::default());
+    next.host.listen();
+    let ue = call.ue.host.connect(call.ue.local).unwrap();
+    ue.send(b"hello").unwrap();
+    rig.settle();
+    assert_eq!(read(&next.host.accept().expect("connected")).0, b"hello");
+}
+
+#[test]
+fn a_peer_that_ends_after_its_other_side_went_is_let_go_and_told() {
+    let mut rig = Rig::new();
+    let call = rig.call(role(TcpSetup::Passive), role(TcpSetup::Passive));
+    let ue = call.ue.host.connect(call.ue.local).unwrap();
+    let core = call.core.host.connect(call.core.local).unwrap();
+    rig.settle();
+    rig.take_notices();
+    rig.subtract(call.core.id);
+    rig.settle();
+    assert!(matches!(read(&core).1, Some(Ok(()))));
+    ue.send(b"goodbye").unwrap();
+    ue.finish();
+    rig.pass(Duration::from_secs(3));
+    assert!(matches!(read(&ue).1, Some(Ok(()))));
+    assert_eq!((rig.take_notices(), rig.net.gateway_connections()), (vec![(call.ue.id, RELEASED)], 0));
+    // What it said is for whoever comes next.
+    let next = rig.add(call.context, "core", crate::rig::TCP, role(TcpSetup::Passive));
+    let next = next.host.connect(next.local).unwrap();
+    rig.settle();
+    let (bytes, end) = read(&next);
+    assert_eq!(bytes, b"goodbye");
+    assert!(matches!(end, Some(Ok(()))), "{end:?}");
+}

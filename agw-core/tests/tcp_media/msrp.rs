@@ -61,7 +61,13 @@ fn what_is_no_msrp_ends_the_connection_and_is_told() {
     rig.settle();
     assert!(was_reset(&ue) && was_reset(&core));
     let told = rig.take_notices();
-    assert!(told.contains(&(call.ue.id, failed(BearerFailure::Malformed))), "{told:?}");
+    assert!(
+        told.contains(&(
+            call.ue.id,
+            failed(BearerFailure::Malformed(Malformation::Msrp(MsrpError::StartLine)))
+        )),
+        "{told:?}"
+    );
     assert_eq!(told.len(), 2);
 }
 

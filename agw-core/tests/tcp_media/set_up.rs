@@ -1,6 +1,6 @@
 //! Who connects, who starts, and who is not let in (TCP-1 to TCP-3, TCP-6).
 
-use crate::rig::{Rig, TCP, UP, failed, read, role, was_reset};
+use crate::rig::{MSRP, Rig, TCP, UP, failed, read, role, was_reset};
 use agw_core::command::{Command, Refusal};
 use agw_core::model::*;
 use agw_core::worker::stats::ConnectionEvent;
@@ -239,4 +239,103 @@ fn what_cannot_be_done_for_a_connection_is_refused_with_its_reason() {
     let other = StreamSpec { realm: RealmName::new("core"), ..StreamSpec::new(Transport::Udp) };
     let joined = rig.try_command(Command::Add { context, streams: vec![(StreamId(1), other)] });
     assert_eq!(joined.unwrap_err(), Refusal::Unjoinable(StreamId(1)));
+}
+
+#[test]
+fn who_waits_while_there_is_no_room_is_taken_when_there_is() {
+    let mut rig = Rig::new();
+    let call = rig.call(role(TcpSetup::Passive), role(TcpSetup::Passive));
+    rig.settle();
+    rig.net.set_connection_room(Some(0));
+    let ue = call.ue.host.connect(call.ue.local).unwrap();
+    rig.pass(Duration::from_secs(1));
+    assert!(rig.count(Leg::Access, ConnectionEvent::Resources) > 0, "counted");
+    // Nobody knocks again, and it is taken all the same.
+    rig.net.set_connection_room(None);
+    rig.pass(Duration::from_millis(500));
+    let core = call.core.host.connect(call.core.local).unwrap();
+    ue.send(b"waited").unwrap();
+    rig.settle();
+    assert_eq!(read(&core).0, b"waited");
+}
+
+#[test]
+fn more_who_knock_at_once_than_one_look_takes_are_all_answered() {
+    let mut rig = Rig::new();
+    let call = rig.call(role(TcpSetup::Passive), role(TcpSetup::Passive));
+    rig.settle();
+    let strangers: Vec<_> =
+        (0..50).map(|_| rig.host(99)).map(|host| host.connect(call.ue.local).unwrap()).collect();
+    let ue = call.ue.host.connect(call.ue.local).unwrap();
+    rig.pass(Duration::from_secs(1));
+    assert_eq!(rig.count(Leg::Access, ConnectionEvent::TurnedAway), 50);
+    assert!(strangers.iter().all(was_reset));
+    assert!(read(&ue).1.is_none(), "the peer was behind them");
+    assert_eq!(rig.count(Leg::Access, ConnectionEvent::Accepted), 1);
+}
+
+#[test]
+fn without_setup_one_connection_follows_another() {
+    let mut rig = Rig::new();
+    let call = rig.call_of(MSRP, TcpSpec::default(), TcpSpec::default());
+    let message = b"MSRP abcd SEND\r\nTo-Path: msrp://b\r\nFrom-Path: msrp://a\r\n-------abcd$\r\n";
+    // Ended in order, by a reset in the middle of a message, as no MSRP at all, and from the other side.
+    for round in 0..4 {
+        let (ue, core) = rig.up(&call);
+        ue.send(message).unwrap();
+        rig.settle();
+        assert_eq!(read(&core).0, message, "round {round}");
+        match round {
+            0 => (ue.finish(), core.finish()),
+            1 => {
+                ue.send(&message[..20]).unwrap();
+                rig.settle();
+                (ue.reset(), ())
+            }
+            2 => (drop(ue.send(b"GET / HTTP/1.1\r\n\r\n")), ()),
+            _ => (core.reset(), ()),
+        };
+        rig.settle();
+        assert_eq!(rig.net.gateway_connections(), 0, "round {round}");
+        let told = rig.take_notices();
+        assert_eq!(told.len(), 4, "each side came up and ended: {told:?}");
+    }
+    rig.pass(Duration::from_secs(300));
+    assert!(rig.take_notices().is_empty(), "that nobody comes is told only before the first");
+    rig.command(Command::RemoveContext(call.context));
+    rig.check_empty();
+}
+
+#[test]
+fn a_far_side_that_refuses_once_may_be_tried_again() {
+    let mut rig = Rig::new();
+    let call = rig.call(TcpSpec::default(), TcpSpec::default());
+    let ue = call.ue.host.connect(call.ue.local).unwrap();
+    rig.settle();
+    assert!(was_reset(&ue));
+    drop(ue);
+    let (ue, core) = rig.up(&call);
+    ue.send(b"again").unwrap();
+    rig.settle();
+    assert_eq!(read(&core).0, b"again");
+}
+
+#[test]
+fn told_to_connect_again_the_first_message_is_looked_for_anew() {
+    let mut rig = Rig::new();
+    let context = rig.context();
+    let ue = rig.add(context, "access", MSRP, role(TcpSetup::Passive));
+    let mut core = rig.add(context, "core", MSRP, role(TcpSetup::Active));
+    core.host.listen();
+    let _ue = ue.host.connect(ue.local).unwrap();
+    rig.establish(&mut core);
+    rig.settle();
+    core.host.accept().unwrap().send(b"no MSRP\r\n").unwrap();
+    rig.settle();
+    rig.establish(&mut core);
+    rig.settle();
+    let again = core.host.accept().expect("connected again");
+    again.send(b"MSRP abcd 200 OK\r\n").unwrap();
+    rig.settle();
+    assert!(read(&again).1.is_none(), "what was wrong was wrong with the first connection");
 }

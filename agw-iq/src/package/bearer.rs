@@ -21,7 +21,7 @@ pub fn change(package: &Name, stream: StreamId, bearer: Bearer) -> EventSpec {
 /// Whether what failed may work when it is tried again.
 pub const fn general_cause(failure: BearerFailure) -> GeneralCause {
     match failure {
-        BearerFailure::Malformed | BearerFailure::Tls(_) => GeneralCause::FailurePermanent,
+        BearerFailure::Malformed(_) | BearerFailure::Tls(_) => GeneralCause::FailurePermanent,
         BearerFailure::Refused
         | BearerFailure::Unreachable
         | BearerFailure::TimedOut

@@ -166,6 +166,13 @@ impl MsrpStream {
         }
     }
 
+    /// Is before its first message again, whatever there was: another connection has come. Paths and counts stay.
+    pub fn begin_anew(&mut self) {
+        let rewrite = self.next_rewrite.take().unwrap_or_else(|| self.rewrite.take());
+        let (requests, responses) = (self.requests, self.responses);
+        *self = Self { requests, responses, ..Self::new(rewrite) };
+    }
+
     /// Takes bytes from `input` and puts what becomes of them into `output`; returns how many it took and how many it put. While `input` has bytes
     /// and `output` has room for [`MIN_OUTPUT_BYTES`] it does something; it stops when either is used up, and before what is wrong.
     /// Of a path that is being replaced a rest may wait for room; it goes with the next call, whose input may be empty.

@@ -3,11 +3,7 @@
 use crate::command::order::TcpPlan;
 use crate::flow::bfcp::BfcpFraming;
 use crate::flow::msrp::MsrpStream;
-use crate::model::Application;
-
-/// The bytes of one direction make no sense as what the transport says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Malformed;
+use crate::model::{Application, Malformation};
 
 /// One direction of a stream.
 #[derive(Debug)]
@@ -37,14 +33,27 @@ impl Content {
         }
     }
 
+    /// Another connection comes in the place of the one there was: its first message is at its beginning. What was counted stays.
+    pub(crate) fn begin_anew(&mut self) {
+        match self {
+            Self::Opaque => {}
+            Self::Msrp(stream) => stream.begin_anew(),
+            Self::Bfcp(framing) => *framing = BfcpFraming::default(),
+        }
+    }
+
     /// Takes of `input` what there is room for in `output`; how many bytes it took, and how many it put.
-    pub(crate) fn transform(&mut self, input: &[u8], output: &mut [u8]) -> Result<(usize, usize), Malformed> {
+    pub(crate) fn transform(
+        &mut self,
+        input: &[u8],
+        output: &mut [u8],
+    ) -> Result<(usize, usize), Malformation> {
         if let Self::Msrp(stream) = self {
-            return stream.transform(input, output).map_err(|_| Malformed);
+            return stream.transform(input, output).map_err(Malformation::Msrp);
         }
         let n = input.len().min(output.len());
         if let Self::Bfcp(framing) = self {
-            framing.feed(&input[..n]).map_err(|_| Malformed)?;
+            framing.feed(&input[..n]).map_err(Malformation::Bfcp)?;
         }
         output[..n].copy_from_slice(&input[..n]);
         Ok((n, n))

@@ -181,6 +181,11 @@ impl TcpFlow {
         self.plan.trigger == Some(at) || (self.plan.stateless && at == Trigger::Tls)
     }
 
+    /// Whether it was joined with a flow that was removed, and with none since.
+    pub(crate) fn has_lost_its_other_side(&self) -> bool {
+        self.partner.is_some() && self.plan.peer.is_none()
+    }
+
     /// Whether all that came has gone on.
     pub(crate) fn is_drained(&self) -> bool {
         self.inbox.is_empty() && !self.content.has_output()
@@ -238,10 +243,19 @@ impl TcpFlow {
         }
     }
 
-    /// Told to connect once more: whatever there was is forgotten.
+    /// Whether it is over and another connection may come all the same: statelessly a stream is not one connection but as many as its ends make, one after
+    /// the other (TCP-6; TS 23.334 5.16.1). Where the system had no room the controller decides, who has been told.
+    pub(crate) fn may_come_again(&self) -> bool {
+        let out_of_room = self.told.connection == Some(Bearer::Failed(BearerFailure::Resources));
+        self.plan.stateless && self.over && self.lines.is_empty() && self.removed.is_none() && !out_of_room
+    }
+
+    /// Told to connect once more, or open to the next connection: whatever there was is forgotten.
     pub(crate) fn begin_anew(&mut self, pool: &mut Pool) {
         self.over = false;
-        self.told = Told::default();
+        // Somebody came once.
+        self.told = Told { nobody_came: true, ..Told::default() };
+        self.content.begin_anew();
         self.inbox.clear(pool);
         self.plain.clear(pool);
         self.tls_released = None;

@@ -21,7 +21,9 @@ impl<Io: StreamIo> Look<'_, Io> {
                 break;
             }
         }
-        if from.input_ended && from.is_drained() && to.line().is_some() {
+        // Handled statelessly the two are one connection, and a side without its other half has nothing to wait for (TCP-6).
+        let no_more_comes = from.input_ended || (from.removed.is_some() && to.plan.stateless);
+        if no_more_comes && from.is_drained() && to.line().is_some() {
             to.output_closing = true;
         }
     }
@@ -154,8 +156,8 @@ impl<Io: StreamIo> Look<'_, Io> {
                 to.messages_sent += from.content.messages() - before;
                 taken + put
             }
-            Err(_) => {
-                self.break_off(from, BearerFailure::Malformed);
+            Err(malformation) => {
+                self.break_off(from, BearerFailure::Malformed(malformation));
                 0
             }
         }

@@ -57,5 +57,6 @@ fn is_due(flow: &TcpFlow, now: Now) -> bool {
     flow.linger_is_over(now)
         || (flow.line().is_some() && flow.is_idle(now))
         || flow.should_follow_release(now)
+        || (flow.listening && flow.knocked && flow.can_judge())
         || flow.lines.iter().any(|line| flow.is_late(line, now))
 }

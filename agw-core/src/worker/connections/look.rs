@@ -88,8 +88,12 @@ impl<Io: StreamIo> Look<'_, Io> {
         self.set_up(id, flow);
         let Some((other_id, other)) = other else {
             self.take_in(flow);
+            // Nobody is there for whom the peer, or who was one connection with the other side, could wait.
+            let is_idle_half = flow.input_ended || flow.plan.stateless;
+            flow.output_closing |= flow.has_lost_its_other_side() && is_idle_half && flow.line().is_some();
             self.give_out(flow);
             self.end_in_order(flow, None);
+            self.be_open_again(flow, None);
             return;
         };
         if std::mem::take(&mut flow.cue) {
@@ -106,6 +110,21 @@ impl<Io: StreamIo> Look<'_, Io> {
         self.end_in_order(other, Some(flow));
         self.share_break(flow, other);
         self.share_break(other, flow);
+        self.be_open_again(flow, Some(other));
+    }
+
+    /// When the connections of both sides are over, the next may come where they are handled statelessly (TCP-6).
+    fn be_open_again(&mut self, flow: &mut TcpFlow, other: Option<&mut TcpFlow>) {
+        let is_other_done =
+            other.as_ref().is_none_or(|other| other.removed.is_some() || other.may_come_again());
+        if !flow.may_come_again() || !is_other_done {
+            return;
+        }
+        for flow in [Some(flow), other].into_iter().flatten().filter(|flow| flow.removed.is_none()) {
+            flow.begin_anew(self.pool);
+        }
+        // They listen with the next look.
+        self.unfinished = true;
     }
 
     /// What breaks one side breaks the other.

@@ -190,6 +190,10 @@ impl Connections {
         if self.live.is_empty() {
             self.pool.empty();
         }
+        if let Some(partner) = flow.partner {
+            // What it has heard meanwhile is its own affair from now on.
+            self.enqueue(partner);
+        }
         Some((id, flow))
     }
 

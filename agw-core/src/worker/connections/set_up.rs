@@ -59,9 +59,18 @@ impl<Io: StreamIo> Look<'_, Io> {
 
     fn accept(&mut self, id: FlowId, flow: &mut TcpFlow) {
         for _ in 0..MAX_ACCEPTS_PER_LOOK {
-            let Ok((handle, from)) = self.io.accept(flow.plan.port.handle) else {
-                flow.knocked = false;
-                return;
+            let (handle, from) = match self.io.accept(flow.plan.port.handle) {
+                Ok(accepted) => accepted,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    flow.knocked = false;
+                    return;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // No new knock will tell of those who wait: the clock asks again when there may be room.
+                Err(_) => {
+                    self.count(flow, ConnectionEvent::Resources);
+                    return;
+                }
             };
             if !flow.admits(from) || !self.make_room(flow, from) {
                 flow.count_refused();
@@ -79,6 +88,8 @@ impl<Io: StreamIo> Look<'_, Io> {
             flow.lines.push(Line::new(handle, from, Stage::Handshaking, self.now));
             note_tcp_up(flow);
         }
+        // There may be more, when others have had their turn.
+        self.unfinished = true;
     }
 
     /// Makes room for one more who has to prove itself: who comes from where the peer is takes the place of one who does not (TLS-12).

@@ -79,7 +79,7 @@ impl From<BearerFailure> for ConnectionEvent {
             BearerFailure::TimedOut => Self::TimedOut,
             BearerFailure::Reset => Self::Reset,
             BearerFailure::Idle => Self::Idle,
-            BearerFailure::Malformed => Self::Malformed,
+            BearerFailure::Malformed(_) => Self::Malformed,
             BearerFailure::Resources => Self::Resources,
             BearerFailure::OtherSide => Self::OtherSide,
             BearerFailure::Tls(_) => Self::Tls,
