@@ -54,7 +54,7 @@ impl Side {
     }
 
     fn local(&self) -> String {
-        let mut lines = format!("v=0\nc=IN {} $\nm=message $ {} *\n", self.family(), self.proto);
+        let mut lines = format!("v=0\nc=IN {} $\nm={} $ {} *\n", self.family(), self.medium(), self.proto);
         lines.extend(self.setup.map(|setup| format!("a=setup:{setup}\n")));
         lines.push_str(if self.is_tls() { "a=fingerprint:SHA-256 $\n" } else { "" });
         lines.push_str(if self.path.is_some() { "a=path:$\n" } else { "" });
@@ -64,7 +64,8 @@ impl Side {
     /// The Remote descriptor.
     pub fn remote(&self) -> String {
         let (ip, port) = (self.remote.ip(), self.remote.port());
-        let mut lines = format!("v=0\nc=IN {} {ip}\nm=message {port} {} *\n", self.family(), self.proto);
+        let mut lines =
+            format!("v=0\nc=IN {} {ip}\nm={} {port} {} *\n", self.family(), self.medium(), self.proto);
         let theirs = self.setup.map(|ours| match ours {
             "active" => "passive",
             "passive" => "active",
@@ -74,6 +75,11 @@ impl Side {
         lines.extend(self.path.iter().map(|path| format!("a=path:{path}\n")));
         lines.extend(self.fingerprints.iter().map(|value| format!("a=fingerprint:{value}\n")));
         format!("Remote {{\n{lines}}}")
+    }
+
+    /// The media type, as the registrations of the transports have it.
+    fn medium(&self) -> &'static str {
+        if self.proto.contains("MSRP") { "message" } else { "application" }
     }
 
     fn family(&self) -> &'static str {
@@ -161,7 +167,8 @@ impl Connected {
 fn given(reply: &str) -> Given {
     let line = |key: &str| reply.lines().find_map(|line| line.trim().strip_prefix(key)).map(str::trim);
     let address = line("c=IN IP4 ").or_else(|| line("c=IN IP6 ")).expect("Local has an address");
-    let port = after(reply, "m=message ").next().expect("Local has a medium");
+    let media = line("m=").expect("Local has a medium");
+    let port = media.split(' ').nth(1).expect("a medium has a port");
     Given {
         termination: after(&format!("={reply}"), "=").next().expect("a name follows Add").to_owned(),
         local: SocketAddr::new(address.parse().expect("an address"), port.parse().expect("a port")),

@@ -129,7 +129,7 @@ pub(crate) fn transport(has_tls: bool) -> &'static str {
 }
 
 /// The signals with which the gateway connects, and begins TLS.
-pub(crate) fn orders(connect: bool, begin_tls: bool) -> String {
+pub fn orders(connect: bool, begin_tls: bool) -> String {
     let connect = connect.then_some("tcpbcc/EstBNC { Stream = 1 }");
     let begin = begin_tls.then_some("tlsbsc/EstBNC { Stream = 1 }");
     connect.into_iter().chain(begin).collect::<Vec<_>>().join(", ")

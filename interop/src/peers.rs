@@ -152,8 +152,28 @@ impl TcpPeer {
     /// An MSRP endpoint with options as `peers/tcp/msrp_peer.py` describes them. It prints one line of JSON at its end, which [`number`]
     /// reads.
     pub fn msrp(&self, options: &[&str]) -> Command {
+        self.script("tcp/msrp_peer.py", options)
+    }
+
+    /// A BFCP endpoint on libre with options as `peers/tcp/bfcp_peer.py` describes them, and a report as that of [`TcpPeer::msrp`].
+    pub fn bfcp(&self, options: &[&str]) -> Command {
+        self.script("tcp/bfcp_peer.py", options)
+    }
+
+    /// Looks whether the Python that was found can load libre, which the endpoints of BFCP are made of.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn with_libre(self) -> Result<Self, String> {
+        let load = "import ctypes; ctypes.CDLL('libre.so.0').bfcp_msg_encode";
+        let finished = run(Command::new(&self.python).args(["-c", load]), PROBE_LIMIT)?;
+        let found = finished.status.success().then_some(self);
+        found.ok_or_else(|| "libre0 is not installed (cargo xtask setup)".to_owned())
+    }
+
+    fn script(&self, name: &str, options: &[&str]) -> Command {
         let mut command = Command::new(&self.python);
-        command.arg(folder().join("tcp/msrp_peer.py")).args(options).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.arg(folder().join(name)).args(options).env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }
 }
