@@ -221,6 +221,7 @@ pub(super) fn pairs(local: &Described, remote: &Described, reserve: Reserve) -> 
 fn goes_along(one: &Terms, other: &Terms) -> bool {
     let treated_alike = match (one.transport, other.transport) {
         (Transport::Rtp { secure, .. }, Transport::Rtp { secure: other, .. }) => secure == other,
+        (Transport::DtlsRtp { .. }, Transport::DtlsRtp { .. }) => true,
         (one, other) => one == other,
     };
     treated_alike
@@ -231,6 +232,7 @@ fn goes_along(one: &Terms, other: &Terms) -> bool {
         && one.rtcp == other.rtcp
         && one.crypto == other.crypto
         && one.connection == other.connection
+        && one.ice == other.ice
         && one.bandwidths.covers(other.bandwidths)
 }
 

@@ -1,6 +1,7 @@
-//! The Local descriptor of a reply: what the controller asked for, with the addresses, the ports, the fingerprints and the path that it got.
+//! The Local descriptor of a reply: what the controller asked for, with the addresses, the ports, the fingerprints, the path and what of ICE it
+//! got.
 
-use super::{connection, media};
+use super::{connection, ice, media};
 use crate::ast::ErrorDescriptor;
 use crate::sdp::{Connection, Group, Line, Port, Rtcp};
 use agw_core::model::{LocalStream, Transport};
@@ -53,18 +54,22 @@ pub(super) fn fill(group: &mut Group, given: &LocalStream, session_lines: bool) 
     }
 }
 
-/// TLS-1, TLS-10: our fingerprints and our path in the lines that asked for them. What asks for something that was not given goes.
+/// TLS-1, TLS-10, DTLS-1, DTLS-5: our fingerprints, our path and what is ours of ICE in the lines that asked for them. What asks for something
+/// that was not given goes.
 fn fill_attributes(lines: &mut Vec<Line>, given: &LocalStream) {
-    lines.retain_mut(|line| {
-        let Line::Attribute(attribute) = line else { return true };
-        if !attribute.is_choose() {
-            return true;
+    let asks = |line: &Line| matches!(line, Line::Attribute(attribute) if attribute.is_choose());
+    if !lines.iter().any(asks) {
+        return;
+    }
+    let filled = std::mem::take(lines).into_iter().flat_map(|line| match &line {
+        Line::Attribute(asking) if asking.is_choose() => {
+            let several = ice::fill(asking, given);
+            let filled = several.unwrap_or_else(|| connection::fill(asking, given).into_iter().collect());
+            filled.into_iter().map(Line::Attribute).collect()
         }
-        let filled = connection::fill(attribute, given);
-        let is_filled = filled.is_some();
-        filled.into_iter().for_each(|filled| *attribute = filled);
-        is_filled
+        _ => vec![line],
     });
+    *lines = filled.collect();
 }
 
 /// `o=`, `s=` and `t=` where they are missing, in the order of RFC 4566 section 5.
@@ -151,7 +156,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_chosen_is_refused_by_name() {
-        for line in ["a=fingerprint:SHA-256 $", "a=ice-ufrag:$", "b=AS:$"] {
+        for line in ["a=fingerprint:SHA-256 $", "a=ice-options:$", "b=AS:$"] {
             let text = format!("v=0\nc=IN IP4 $\nm=audio $ RTP/AVP 0\n{line}\n");
             let error =
                 check(&Sdp::parse(&text).expect("SDP").groups[0], Transport::Udp).expect_err("refused");

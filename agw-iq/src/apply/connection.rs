@@ -1,14 +1,15 @@
-//! What a description says of a TCP connection and of TLS on it (RFC 4145, 4975, 8122; TS 23.334 clauses 5.11.2.2, 5.16 and 5.19), and what
-//! follows from it in the model's words.
+//! What a description says of a TCP connection and of TLS on it, or of DTLS (RFC 4145, 4975, 8122, 8842; TS 23.334 clauses 5.11.2, 5.16 and
+//! 5.19), and what follows from it in the model's words.
 //!
 //! `a=setup` of Local is our role, that of Remote the peer's; together they give the direction, and neither may contradict the other. TLS is
 //! the server's part unless the signal `tlsbsc/EstBNC` asks for the client's. A fingerprint or a path with `$` in Local asks for ours.
 //! What was proven is not put in doubt afterwards: while a session is up, the peer's fingerprints stay what they were (TLS-2), and a
-//! running connection is not replaced by `a=connection:new`. Pre-shared keys pass through as those of SDES do (SRTP-12).
+//! running connection is not replaced by `a=connection:new`. A DTLS association, in contrast, gives way to a new one when its name, the
+//! peer's fingerprints or the signal say so (DTLS-4). Pre-shared keys pass through as those of SDES do (SRTP-12).
 
 mod lines;
 
-pub(super) use lines::{ConnectionTerms, fill, is_fillable};
+pub(super) use lines::{ConnectionTerms, fill, is_fillable, one, shown};
 
 use super::media::unsupported;
 use super::playing::SignalKind;
@@ -19,13 +20,15 @@ use agw_core::model::{
     Application, Bearer, BearerFailure, Fingerprint, PreSharedKey, SourceRule, StreamSpec, TcpSetup, TlsSpec,
     Transport, Trigger,
 };
-use lines::{Fingerprints, Path, shown};
+use lines::{Fingerprints, Path};
 
 /// What is known of the connection of a stream.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Connection {
     local_setup: Option<TcpSetup>,
     remote_setup: Option<TcpSetup>,
+    /// `a=tls-id` of Local and of Remote.
+    tls_ids: [Option<Box<str>>; 2],
     /// `a=connection:new` was said, in Local and in Remote.
     new: [bool; 2],
     is_up: bool,
@@ -127,8 +130,10 @@ impl ConnectionTerms {
             }
         }
         let is_new = given.is_none();
+        let tls = spec.tls.get_or_insert_default();
         let connection = stream.connection.get_or_insert_default();
         connection.local_setup = self.setup;
+        connection.name(0, self.tls_id.as_deref(), tls);
         connection.ask(0, self.new, is_new, false)
     }
 
@@ -147,7 +152,8 @@ impl ConnectionTerms {
         let tls = spec.tls.get_or_insert_default();
         let Fingerprints { said, unknown, .. } = &self.fingerprints;
         let same = said.len() == tls.peer.len() && said.iter().all(|said| tls.peer.contains(said));
-        if connection.is_secured && !same {
+        let is_dtls = matches!(spec.transport, Transport::DtlsRtp { .. });
+        if connection.is_secured && !same && !is_dtls {
             let text = "a=fingerprint of Remote was changed while the session is up";
             return Err(ErrorDescriptor::with_text(ErrorCode::CONFLICTING_VALUES, text));
         }
@@ -155,6 +161,7 @@ impl ConnectionTerms {
             tls.peer = said.clone();
         }
         tls.peer_unknown = said.is_empty() && *unknown;
+        connection.name(1, self.tls_id.as_deref(), tls);
         spec.tcp.get_or_insert_default().msrp.peer = match &self.path {
             Some(Path::Said(path)) => Some(path.clone()),
             Some(Path::Asked) | None => None,
@@ -175,6 +182,18 @@ impl Connection {
         if let Some(tls) = spec.tls.as_mut().filter(|_| !self.is_secured) {
             tls.peer = Vec::new();
             tls.peer_unknown = false;
+        }
+    }
+
+    /// `a=tls-id` of one side (RFC 8842 section 4). What comes first names the association that is there, whichever side brings it; another
+    /// one of either side names a new association (DTLS-4).
+    fn name(&mut self, side: usize, id: Option<&str>, tls: &mut TlsSpec) {
+        let Some(id) = id else { return };
+        let before = self.tls_ids[side].replace(id.into());
+        let has_changed = before.is_some_and(|before| *before != *id);
+        if has_changed || tls.association.is_none() {
+            let ids: Vec<&str> = self.tls_ids.iter().flatten().map(|id| &**id).collect();
+            tls.association = Some(ids.join(" ").into());
         }
     }
 
@@ -231,7 +250,7 @@ pub(super) fn derive(
         let text = format!("{} with {says}", signal.name());
         ErrorDescriptor::with_text(ErrorCode::CANNOT_GENERATE_SIGNAL, text)
     };
-    let has_tls = matches!(spec.transport, Transport::Tcp { tls: true, .. });
+    let has_tls = spec.transport.has_tls();
     if establish.secure == Some(true) && !has_tls {
         return Err(senseless(SignalKind::Secure));
     }
@@ -245,7 +264,11 @@ pub(super) fn derive(
         if check_framing {
             return Err(conflict("tcpbcc/framing"));
         }
-        (spec.tcp, spec.tls, stream.connection) = (None, None, None);
+        spec.tcp = None;
+        if has_tls {
+            return derive_dtls(spec, stream, establish);
+        }
+        (spec.tls, stream.connection) = (None, None);
         return Ok(());
     };
     if trigger == Some(Trigger::Tls) && !has_tls {
@@ -270,6 +293,37 @@ pub(super) fn derive(
         spec.tls.get_or_insert_default().establish = establish.secure.is_some() && !connection.is_secured;
     } else {
         spec.tls = None;
+    }
+    Ok(())
+}
+
+/// DTLS-2: the signal makes us the client. `a=setup` must not say otherwise, and the peer's certificate must be known to be judged.
+fn derive_dtls(
+    spec: &mut StreamSpec,
+    stream: &mut Stream,
+    establish: Establish,
+) -> Result<(), ErrorDescriptor> {
+    let connection = stream.connection.get_or_insert_default();
+    let setup = direction(connection.local_setup, connection.remote_setup)?;
+    let tls = spec.tls.get_or_insert_default();
+    tls.establish = establish.secure.is_some();
+    if tls.establish {
+        let name = SignalKind::Secure.name();
+        let refused = match setup {
+            TcpSetup::Passive => Some((ErrorCode::CONFLICTING_VALUES, "and a=setup has us wait")),
+            TcpSetup::HoldConn => Some((ErrorCode::CONFLICTING_VALUES, "and a=setup:holdconn")),
+            TcpSetup::Active | TcpSetup::ActPass | TcpSetup::Stateless
+                if tls.peer.is_empty() && !tls.peer_unknown =>
+            {
+                Some((ErrorCode::INFORMATION_MISSING, "without a=fingerprint in Remote"))
+            }
+            TcpSetup::Active | TcpSetup::ActPass | TcpSetup::Stateless => None,
+        };
+        if let Some((code, why)) = refused {
+            return Err(ErrorDescriptor::with_text(code, format!("{name} {why}")));
+        }
+        // Done once more where it was done before (DTLS-4).
+        connection.is_secured = false;
     }
     Ok(())
 }

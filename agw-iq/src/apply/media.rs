@@ -1,10 +1,12 @@
 //! What one alternative of a Local or Remote descriptor asks for, in the model's words.
 //!
-//! A stream has one media line. Its transport decides the rest: RTP plain or secured, datagrams that nobody looks into, or a TCP connection
-//! with or without TLS (what is said of it is read in `connection`); the transports of later work are known by name and answered "not implemented", so that a controller hears the difference from a typing error.
+//! A stream has one media line. Its transport decides the rest: RTP plain, secured or with keys from DTLS, datagrams that nobody looks into, or a TCP connection
+//! with or without TLS (what is said of it is read in `connection`, of ICE in `ice`, of packets in `formats`); the transports of later work are known by name and answered "not implemented", so that a controller hears the difference from a typing error.
 //! Remote's addresses must be addresses: names are not looked up. Errors carry the offending value, never a key (SRTP-12).
 
 use super::connection::{self, ConnectionTerms};
+use super::formats::RtpTerms;
+use super::ice::{self, IceTerms};
 use super::traffic::Bandwidths;
 use crate::ast::ErrorDescriptor;
 use crate::errors::ErrorCode;
@@ -14,7 +16,7 @@ use agw_core::model::{Application, CryptoAttribute, Family, PreSharedKey, Transp
 use std::net::IpAddr;
 
 /// Transports that are registered, or used on Iq, and not done here yet.
-const KNOWN_TRANSPORTS: [&str; 18] = [
+const KNOWN_TRANSPORTS: [&str; 16] = [
     "TCP/DTLS/BFCP",
     "TCP/RTP/AVP",
     "TCP/RTP/AVPF",
@@ -28,8 +30,6 @@ const KNOWN_TRANSPORTS: [&str; 18] = [
     "UDP/DTLS",
     "UDP/TLS",
     "UDP/TLS/UDPTL",
-    "UDP/TLS/RTP/SAVP",
-    "UDP/TLS/RTP/SAVPF",
     "UDP/DTLS/SCTP",
     "DTLS/SCTP",
     "SCTP",
@@ -52,7 +52,9 @@ pub(super) struct Terms {
     pub(super) crypto: Option<CryptoAttribute>,
     pub(super) clock_rate_hz: Option<u32>,
     pub(super) bandwidths: Bandwidths,
-    /// For TCP.
+    pub(super) rtp: RtpTerms,
+    pub(super) ice: Option<Box<IceTerms>>,
+    /// For TCP and for DTLS.
     pub(super) connection: Option<Box<ConnectionTerms>>,
 }
 
@@ -102,6 +104,8 @@ pub(super) fn terms(group: &Group) -> Result<Terms, ErrorDescriptor> {
         crypto: crypto(media, transport)?,
         clock_rate_hz: clock_rate(media),
         bandwidths: Bandwidths::of(group, media),
+        rtp: RtpTerms::read(group, media, transport)?,
+        ice: IceTerms::read(group, media, transport)?,
         connection: ConnectionTerms::read(group, media, transport)?,
     })
 }
@@ -120,6 +124,9 @@ fn transport(proto: &str) -> Result<Transport, ErrorDescriptor> {
         () if is("RTP/AVPF") => rtp(false, true),
         () if is("RTP/SAVP") => rtp(true, false),
         () if is("RTP/SAVPF") => rtp(true, true),
+        // DTLS-1
+        () if is("UDP/TLS/RTP/SAVP") => Ok(Transport::DtlsRtp { feedback: false }),
+        () if is("UDP/TLS/RTP/SAVPF") => Ok(Transport::DtlsRtp { feedback: true }),
         () if is("UDP") || is("udptl") => Ok(Transport::Udp),
         // TLS-9
         () if is("TCP") => tcp(false, Application::Opaque),
@@ -208,7 +215,7 @@ fn is_secret(line: &sdp::Line) -> bool {
     match line {
         sdp::Line::Attribute(attribute) => {
             let name = attribute.name();
-            name.eq_ignore_ascii_case("crypto") || name.eq_ignore_ascii_case("key-mgmt")
+            ["crypto", "key-mgmt", "ice-pwd"].iter().any(|secret| name.eq_ignore_ascii_case(secret))
         }
         sdp::Line::Other { kind, .. } => *kind == 'k',
         _ => false,
@@ -216,14 +223,18 @@ fn is_secret(line: &sdp::Line) -> bool {
 }
 
 /// The first value that the gateway was asked to choose and cannot, as its line. `local`: the transport of a Local description, in which
-/// it can choose the RTCP port, and for TLS and MSRP its fingerprints and its path.
+/// it can choose the RTCP port, for TLS, DTLS and MSRP its fingerprints and its path, and what ICE needs.
 pub(super) fn unfilled(group: &Group, local: Option<Transport>) -> Option<String> {
     let lines = group.lines.iter().chain(group.media.iter().flat_map(|media| &media.lines));
     for line in lines {
         let open = match line {
             sdp::Line::Attribute(attribute) => {
                 let asked = attribute.is_choose() || attribute.value() == Some("$");
-                asked && !local.is_some_and(|transport| connection::is_fillable(attribute, transport))
+                asked
+                    && !local.is_some_and(|transport| {
+                        connection::is_fillable(attribute, transport)
+                            || ice::is_fillable(attribute, transport)
+                    })
             }
             sdp::Line::Bandwidth(bandwidth) => bandwidth.value == sdp::BandwidthValue::Choose,
             sdp::Line::Rtcp(rtcp) => local.is_none() && rtcp.port == Port::Choose,

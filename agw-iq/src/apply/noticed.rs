@@ -1,13 +1,13 @@
 //! What workers have noticed, as events of packages: keys that end (SRTP-6), sources that were learned (H.248.37), media that stopped
 //! (H.248.40), rates that were exceeded (H.248.53), connections and sessions that came up, ended or failed (H.248.89, H.248.90; TLS-3,
-//! TCP-5). Whether anybody wants to hear of it is asked in `listening`.
+//! TCP-5), what came of connectivity checks and of consent (H.248.50; DTLS-5). Whether anybody wants to hear of it is asked in `listening`.
 
 use super::connection::Cause;
 use super::playing::{Ended, SignalKind};
 use super::*;
-use crate::package::{address, bearer, generic, silence, srtp, traffic};
+use crate::package::{address, bearer, generic, ice, silence, srtp, traffic};
 use agw_core::command::{Notice, Observation};
-use agw_core::model::{Bearer, Component, Direction, StreamId};
+use agw_core::model::{Bearer, Component, Direction, IceEvent, StreamId};
 
 impl Executor {
     /// A worker noticed something. Call [`Executor::take_notification`] afterwards.
@@ -21,7 +21,7 @@ impl Executor {
             Observation::Latched { component: Component::Rtp, source } => self.latched(id, stream, source),
             Observation::Latched { component: Component::Rtcp, .. } => Vec::new(),
             Observation::Activity(way, activity) => self.activity(id, (stream, way, activity)),
-            Observation::Ice(_) => Vec::new(),
+            Observation::Ice(event) => self.checked(id, stream, event),
             Observation::Policed => vec![traffic::policed(stream)],
             Observation::Connection(bearer) => self.bearer(id, stream, SignalKind::Connect, bearer),
             Observation::Session(bearer) => self.bearer(id, stream, SignalKind::Secure, bearer),
@@ -65,6 +65,21 @@ impl Executor {
             _ => change,
         };
         std::iter::once(told).chain(ended).collect()
+    }
+
+    /// The event of H.248.50, or `g/cause` where only that was asked for and something is wrong.
+    fn checked(&self, id: model::TerminationId, stream: StreamId, event: IceEvent) -> Vec<EventSpec> {
+        let Some(termination) = self.view.termination(id) else { return Vec::new() };
+        let told = ice::event(stream, event);
+        let words = match event {
+            IceEvent::Failed => "no connectivity check authenticated in time",
+            IceEvent::ConsentLost => "the peer's consent was not renewed in time",
+            IceEvent::Selected(_) | IceEvent::PeerReflexive(_) => return vec![told],
+        };
+        if termination.listening.wants(&told) {
+            return vec![told];
+        }
+        vec![generic::cause(Some(stream), generic::GeneralCause::FailureTemporary, words)]
     }
 
     fn latched(

@@ -45,7 +45,7 @@ impl SignalKind {
         match self {
             Self::Latch => true,
             Self::Connect => matches!(spec.transport, Transport::Tcp { .. }),
-            Self::Secure => matches!(spec.transport, Transport::Tcp { tls: true, .. }),
+            Self::Secure => spec.transport.has_tls(),
         }
     }
 }

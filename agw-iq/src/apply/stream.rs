@@ -7,6 +7,8 @@
 
 use super::alternatives::{Alternative, Described, Pick, Reserve};
 use super::connection::{self, Connection, Establish};
+use super::formats::RtpSides;
+use super::ice::IceSides;
 use super::media::{self, Terms, unsupported};
 use super::sources;
 use super::traffic::{self, Bandwidths};
@@ -39,12 +41,15 @@ pub(super) struct Stream {
     pub(super) given: Option<LocalStream>,
     pub(super) local_keyed: bool,
     pub(super) remote_keyed: bool,
-    /// For TCP.
+    /// For TCP and for DTLS.
     pub(super) connection: Option<Box<Connection>>,
+    ice: IceSides,
+    rtp: RtpSides,
     local_bandwidths: Bandwidths,
     remote_bandwidths: Bandwidths,
     local_mux: bool,
     remote_mux: bool,
+    has_remote: bool,
     local_off: bool,
     remote_off: bool,
 }
@@ -63,10 +68,13 @@ impl Stream {
             local_keyed: false,
             remote_keyed: false,
             connection: None,
+            ice: IceSides::default(),
+            rtp: RtpSides::default(),
             local_bandwidths: Bandwidths::default(),
             remote_bandwidths: Bandwidths::default(),
             local_mux: false,
             remote_mux: false,
+            has_remote: false,
             local_off: false,
             remote_off: false,
         }
@@ -203,9 +211,11 @@ pub(super) fn merge(
 ) -> Result<(Stream, StreamSpec), ErrorDescriptor> {
     let mut stream = begun.stream.clone();
     let mut spec = stream.spec.clone();
-    take_local(&mut stream, &mut spec, local)?;
+    let choose_ice = take_local(&mut stream, &mut spec, local)?;
     take_remote(&mut stream, &mut spec, remote)?;
     derive(&mut spec, &stream, rules)?;
+    stream.ice.derive(&mut spec, choose_ice);
+    stream.rtp.derive(&mut spec);
     connection::derive(&mut spec, &mut stream, asks.establish)?;
     let keys = (local.psk(), remote.psk());
     connection::take_keys(&mut spec.tls, keys, stream.local_keyed)?;
@@ -222,6 +232,9 @@ fn kept(spec: &StreamSpec) -> StreamSpec {
     }
     if let Some(tls) = &mut kept.tls {
         (tls.establish, tls.psk) = (false, None);
+    }
+    if let Some(ice) = &mut kept.ice {
+        ice.choose = false;
     }
     kept
 }
@@ -327,14 +340,15 @@ fn meaning(package: &crate::ast::Name, item: &str, value: &Value, rules: &Rules<
     }
 }
 
-fn take_local(stream: &mut Stream, spec: &mut StreamSpec, local: Pick<'_>) -> Result<(), ErrorDescriptor> {
+/// Takes Local in; whether it asks for new values of ICE.
+fn take_local(stream: &mut Stream, spec: &mut StreamSpec, local: Pick<'_>) -> Result<bool, ErrorDescriptor> {
     match local {
-        Pick::Omitted => Ok(()),
+        Pick::Omitted => Ok(false),
         Pick::TakenAway => {
             stream.local = None;
             stream.local_off = true;
             stream.local_bandwidths = Bandwidths::default();
-            Ok(())
+            Ok(false)
         }
         Pick::Given(Alternative { group, terms, .. }) => {
             if stream.local_keyed && !terms.is_keyed() {
@@ -345,6 +359,8 @@ fn take_local(stream: &mut Stream, spec: &mut StreamSpec, local: Pick<'_>) -> Re
             if let Some(connection) = &terms.connection {
                 connection.take_local(stream, spec)?;
             }
+            let choose_ice = stream.ice.take_local(terms.ice.as_deref(), stream.given.as_ref())?;
+            stream.rtp.take_local(&terms.rtp);
             stream.local_keyed |= terms.is_keyed();
             stream.local_off = terms.is_off();
             stream.local_mux = terms.mux;
@@ -355,7 +371,7 @@ fn take_local(stream: &mut Stream, spec: &mut StreamSpec, local: Pick<'_>) -> Re
             spec.clock_rate_hz = terms.clock_rate_hz;
             stream.local_bandwidths = terms.bandwidths;
             spec.security.local = terms.crypto.clone();
-            Ok(())
+            Ok(choose_ice)
         }
     }
 }
@@ -367,8 +383,11 @@ fn take_remote(stream: &mut Stream, spec: &mut StreamSpec, remote: Pick<'_>) -> 
             stream.remote = None;
             stream.remote_off = false;
             stream.remote_mux = false;
+            stream.has_remote = false;
             stream.remote_bandwidths = Bandwidths::default();
             spec.remote = None;
+            stream.ice.forget_remote();
+            stream.rtp.forget_remote();
             if let Some(connection) = &mut stream.connection {
                 connection.forget_remote(spec);
             }
@@ -400,9 +419,12 @@ fn take_remote(stream: &mut Stream, spec: &mut StreamSpec, remote: Pick<'_>) -> 
                 let moved = before != spec.remote;
                 connection.take_remote(stream, spec, moved)?;
             }
+            stream.ice.take_remote(terms.ice.as_deref())?;
+            stream.rtp.take_remote(&terms.rtp);
             stream.remote_keyed |= terms.is_keyed();
             stream.remote_off = terms.is_off();
             stream.remote_mux = terms.mux;
+            stream.has_remote = true;
             stream.remote_bandwidths = terms.bandwidths;
             spec.security.remote = terms.crypto.clone();
             Ok(())
@@ -461,6 +483,8 @@ fn derive(spec: &mut StreamSpec, stream: &Stream, rules: &Rules<'_>) -> Result<(
     let rtcp_off = [("rtcph", "rsb"), ("gm", "rsb")].iter().any(|(p, i)| stream.is_on(p, i) == Some(false));
     spec.rtcp = match spec.transport {
         Transport::Udp | Transport::Tcp { .. } => RtcpPorts::None,
+        // Browsers know nothing else (RFC 8834 section 4.5), so that ours is said before they answer.
+        Transport::DtlsRtp { .. } if stream.local_mux && !stream.has_remote => RtcpPorts::Mux,
         // Agreed when both sides have said it (RFC 5761 section 5.1.1).
         Transport::Rtp { .. } | Transport::DtlsRtp { .. } if stream.local_mux && stream.remote_mux => {
             RtcpPorts::Mux

@@ -13,6 +13,7 @@ pub mod diffserv;
 pub mod gate;
 pub mod generic;
 pub mod hanging;
+pub mod ice;
 pub mod inactivity;
 pub mod napt;
 pub mod realm;

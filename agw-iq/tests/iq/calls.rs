@@ -280,7 +280,7 @@ fn remote_rtcp_may_be_elsewhere() {
 fn the_first_alternative_that_can_be_done_is_taken() {
     let mut lab = Lab::new();
     let reply = lab.ask(&add(
-        "v=0\nc=IN IP4 $\nm=audio $ UDP/TLS/RTP/SAVPF 0\nv=0\nc=IN IP4 $\nm=audio $ RTP/AVP 8\nv=0\nc=IN IP4 $\nm=audio $ RTP/AVP 0",
+        "v=0\nc=IN IP4 $\nm=audio $ UDP/DTLS/SCTP 0\nv=0\nc=IN IP4 $\nm=audio $ RTP/AVP 8\nv=0\nc=IN IP4 $\nm=audio $ RTP/AVP 0",
     ));
     assert!(reply.contains("m=audio 30000 RTP/AVP 8\n") && !reply.contains("RTP/AVP 0"), "{reply}");
 }

@@ -8,7 +8,7 @@ use agw_core::model::*;
 
 pub const PEER: &str =
     "SHA-256 12:DF:3E:5D:49:6B:19:E5:7C:AB:4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB:4A:AD";
-const OTHER: &str =
+pub const OTHER: &str =
     "SHA-256 22:DF:3E:5D:49:6B:19:E5:7C:AB:4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB:4A:AD";
 
 /// An Add, or with a termination's name a Modify, of stream 1 with these descriptions.
@@ -18,11 +18,11 @@ fn command(verb: &str, local: Option<&str>, remote: Option<&str>, more: &str) ->
     format!("{verb}{{M{{ST=1{{O{{MO=SR}}{local}{remote}}}}}{more}}}")
 }
 
-fn add(local: &str, remote: Option<&str>, more: &str) -> String {
+pub fn add(local: &str, remote: Option<&str>, more: &str) -> String {
     format!("C=${{{}}}", command("A=ip/1/access/$", Some(local), remote, more))
 }
 
-fn modify(local: Option<&str>, remote: Option<&str>, more: &str) -> String {
+pub fn modify(local: Option<&str>, remote: Option<&str>, more: &str) -> String {
     format!("C=5001{{{}}}", command("MF=ip/1/access/101", local, remote, more))
 }
 
@@ -42,15 +42,15 @@ fn tcp(lab: &Lab) -> TcpSpec {
     lab.model.spec(101, 1).tcp.as_deref().expect("TCP").clone()
 }
 
-fn tls(lab: &Lab) -> TlsSpec {
+pub fn tls(lab: &Lab) -> TlsSpec {
     lab.model.spec(101, 1).tls.as_deref().expect("TLS").clone()
 }
 
-fn ours(lab: &Lab, hash: HashFunction) -> String {
+pub fn ours(lab: &Lab, hash: HashFunction) -> String {
     Fingerprint::of(hash, &certificate(&lab.model.terminations[&101][&1].local)).to_string()
 }
 
-fn notice(what: Observation) -> Notice {
+pub fn notice(what: Observation) -> Notice {
     Notice { termination: TerminationId(101), stream: StreamId(1), what }
 }
 
@@ -58,12 +58,12 @@ fn connection(bearer: Bearer) -> Notice {
     notice(Observation::Connection(bearer))
 }
 
-fn session(bearer: Bearer) -> Notice {
+pub fn session(bearer: Bearer) -> Notice {
     notice(Observation::Session(bearer))
 }
 
 /// What is told, one Notify after the other, each answered, without white space.
-fn told(lab: &mut Lab, what: Notice) -> Vec<String> {
+pub fn told(lab: &mut Lab, what: Notice) -> Vec<String> {
     let mut told = Vec::new();
     let mut sent = lab.notice(what);
     while let Some(notify) = sent.pop() {

@@ -119,7 +119,7 @@ const REFUSED_SDP: &[(&str, u16, &str)] = &[
         "second a=crypto",
     ),
     ("v=0\nc=IN IP4 $\nm=audio $ TCP/RTP/AVP 0", 501, "TCP/RTP/AVP is not implemented"),
-    ("v=0\nc=IN IP4 $\nm=audio $ UDP/TLS/RTP/SAVPF 0", 501, "UDP/TLS/RTP/SAVPF is not implemented"),
+    ("v=0\nc=IN IP4 $\nm=audio $ UDP/DTLS/SCTP 0", 501, "UDP/DTLS/SCTP is not implemented"),
     ("v=0\nc=IN IP4 $\nm=smell $ RTP/AVP 0", 515, "m=smell"),
 ];
 

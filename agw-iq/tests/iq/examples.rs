@@ -111,7 +111,7 @@ fn what_belongs_to_later_work_is_refused_by_name_and_leaves_nothing() {
     let rtp = add("v=0\nc=IN IP4 $\nm=audio $ TCP/RTP/AVP 0\na=setup:passive");
     assert_eq!(lab.error(&rtp), (501, "transport TCP/RTP/AVP is not implemented".to_owned()));
     let webrtc = add(
-        "v=0\nc=IN IP4 $\nm=audio $ UDP/TLS/RTP/SAVPF 111\na=rtcp-mux\na=fingerprint:SHA-256 $\na=ice-ufrag:$\na=ice-pwd:$",
+        "v=0\nc=IN IP4 $\nm=audio $ UDP/DTLS/SCTP 111\na=rtcp-mux\na=fingerprint:SHA-256 $\na=ice-ufrag:$\na=ice-pwd:$",
     );
     assert_eq!(lab.error(&webrtc).0, 501);
     let data = add("v=0\nc=IN IP4 $\nm=application $ UDP/DTLS/SCTP webrtc-datachannel\na=sctp-port:5000");
@@ -164,14 +164,30 @@ fn without_space(text: &str) -> String {
 /// The page shows connections as they are had here, to the letter.
 #[test]
 fn the_exchanges_of_connections_on_the_page_are_those_that_are_had() {
+    are_had(
+        &["A call of MSRP over TLS", "Orders to connect, and a peer that is not who it should be"],
+        notices().into_iter(),
+    );
+}
+
+#[test]
+fn the_exchanges_of_a_browser_on_the_page_are_those_that_are_had() {
+    let peer = "203.0.113.7:51020".parse().expect("an address");
+    let notices = [
+        (101, Observation::Ice(IceEvent::Selected(peer))),
+        (101, Observation::Session(Bearer::Established)),
+        (101, Observation::Ice(IceEvent::ConsentLost)),
+    ];
+    are_had(&["A browser calls"], notices.into_iter());
+}
+
+fn are_had(pages: &[&str], mut notices: impl Iterator<Item = (u32, Observation)>) {
     let mut lab = Lab::new();
     lab.iq.set_wall_clock(lab.now, std::time::Duration::from_secs(1_795_198_500));
     lab.model.messages = [12, 11];
-    let mut notices = notices().into_iter();
     let mut told: Vec<String> = Vec::new();
     let mut number = 0;
-    let pages = ["A call of MSRP over TLS", "Orders to connect, and a peer that is not who it should be"];
-    for (said, answer) in pages.into_iter().flat_map(exchanges) {
+    for (said, answer) in pages.iter().copied().flat_map(exchanges) {
         number += 1;
         if let Some(event) = said.strip_prefix("<-- ") {
             if told.is_empty() {

@@ -23,4 +23,5 @@ mod security;
 mod service;
 mod traffic;
 mod transactions;
+mod webrtc;
 mod whole;

@@ -44,6 +44,15 @@ pub fn certificate(local: &LocalStream) -> Vec<u8> {
     format!("the certificate of {}", local.rtp).into_bytes()
 }
 
+/// The first credential of a stream, or the one after it.
+fn credential(before: Option<&IceCredential>) -> IceCredential {
+    let count: u32 = before.map_or(0, |before| before.ufrag()[4..].parse::<u32>().expect("a count") + 1);
+    IceCredential::new(&format!("frag{count}"), &format!("{PASSWORD}{count}")).expect("a credential")
+}
+
+/// How every password begins that the model makes.
+pub const PASSWORD: &str = "0123456789012345678901";
+
 impl Described for LocalStream {
     fn described(mut self, spec: &StreamSpec) -> Self {
         let certificate = certificate(&self);
@@ -52,6 +61,11 @@ impl Described for LocalStream {
         let has_tls = matches!(spec.transport, Transport::Tcp { tls: true, .. });
         let scheme = if has_tls { "msrps" } else { "msrp" };
         let path = || format!("{scheme}://{}/s{};tcp", self.rtp, self.rtp.port()).into();
+        self.ice = match &spec.ice {
+            Some(ice) if ice.choose => Some(Box::new(credential(self.ice.as_deref()))),
+            Some(_) => self.ice,
+            None => None,
+        };
         self.msrp_path = spec.tcp.as_ref().is_some_and(|tcp| tcp.msrp.own).then(path);
         self
     }

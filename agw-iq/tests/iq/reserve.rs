@@ -16,7 +16,7 @@ fn offer(realm: &str, control: &str, local: &[&str], remote: &[&str]) -> String 
 const ALAW: &str = "c=IN IP4 $\nm=audio $ RTP/AVP 8";
 const ULAW: &str = "c=IN IP4 $\nm=audio $ RTP/AVP 0\na=ptime:20";
 const V6: &str = "c=IN IP6 $\nm=audio $ RTP/AVP 8";
-const DTLS: &str = "c=IN IP4 $\nm=audio $ UDP/TLS/RTP/SAVPF 8";
+const DTLS: &str = "c=IN IP4 $\nm=audio $ UDP/DTLS/SCTP 8";
 const SAVP: &str = "c=IN IP4 $\nm=audio $ RTP/SAVP 8\n\
                     a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
 
@@ -85,7 +85,7 @@ fn local_is_chosen_so_that_remote_can_be_done() {
 #[test]
 fn listed_values_are_alternatives_in_the_order_written() {
     let mut lab = Lab::new();
-    let listed = "c=IN {IP6,IP4\\} $\nm=audio $ {UDP/TLS/RTP/SAVPF, RTP/AVP\\} 8";
+    let listed = "c=IN {IP6,IP4\\} $\nm=audio $ {UDP/DTLS/SCTP, RTP/AVP\\} 8";
     let reply = lab.ask(&offer("access", "", &[listed], &[]));
     assert!(reply.contains("L{\nv=0\nc=IN IP4 198.51.100.20\nm=audio 30000 RTP/AVP 8\n}"), "{reply}");
     let listed = "c=IN IP4 $\nb=AS:{64,41\\}\nm=audio $ RTP/AVP 8";
@@ -127,7 +127,7 @@ fn nothing_possible_is_510_and_with_reserve_an_empty_descriptor() {
     let mut lab = Lab::new();
     let (code, text) = lab.error(&offer("access", "", &[DTLS, V6], &[]));
     assert_eq!(code, 510);
-    assert!(text.contains("none of the alternatives") && text.contains("UDP/TLS/RTP/SAVPF"), "{text}");
+    assert!(text.contains("none of the alternatives") && text.contains("UDP/DTLS/SCTP"), "{text}");
     // One alternative is no choice: what is wrong with it is told.
     assert_eq!(lab.error(&offer("access", "", &[DTLS], &[])).0, 501);
     assert_eq!(lab.error(&offer("access", "", &[V6], &[])).0, 449);

@@ -1,5 +1,5 @@
 //! The lines of a description that speak of a connection: `a=setup` and `a=connection` (RFC 4145), `a=fingerprint` (RFC 8122), `a=path`
-//! (RFC 4975 section 8.2) and the provisional `a=crypto` of TLS-PSK. Each stands in the media description, or else in that of the session.
+//! (RFC 4975 section 8.2), `a=tls-id` (RFC 8842 section 4) and the provisional `a=crypto` of TLS-PSK. Each stands in the media description, or else in that of the session.
 //! What is no value of its line is refused with that value, and never with a key (SRTP-12).
 
 use super::super::media::unsupported;
@@ -18,6 +18,8 @@ pub(in super::super) struct ConnectionTerms {
     pub(super) new: Option<bool>,
     pub(super) fingerprints: Fingerprints,
     pub(super) path: Option<Path>,
+    /// `a=tls-id`, for DTLS.
+    pub(super) tls_id: Option<Box<str>>,
     pub(in super::super) psk: Option<PreSharedKey>,
 }
 
@@ -48,7 +50,11 @@ impl ConnectionTerms {
         media: &Media,
         transport: Transport,
     ) -> Result<Option<Box<Self>>, ErrorDescriptor> {
-        let Transport::Tcp { tls, application } = transport else { return Ok(None) };
+        let (tls, application) = match transport {
+            Transport::Tcp { tls, application } => (tls, application),
+            Transport::DtlsRtp { .. } => return Self::read_dtls(group, media).map(Some),
+            Transport::Rtp { .. } | Transport::Udp => return Ok(None),
+        };
         let setup = one(group, media, "setup")?.map(setup).transpose()?;
         let new = one(group, media, "connection")?.map(new_connection).transpose()?;
         let fingerprints = if tls { Fingerprints::read(group, media)? } else { Fingerprints::default() };
@@ -56,7 +62,15 @@ impl ConnectionTerms {
             Application::Msrp => one(group, media, "path")?.map(path).transpose()?,
             Application::Opaque | Application::Bfcp => None,
         };
-        Ok(Some(Box::new(Self { setup, new, fingerprints, path, psk: psk(media, transport)? })))
+        Ok(Some(Box::new(Self { setup, new, fingerprints, path, tls_id: None, psk: psk(media, transport)? })))
+    }
+
+    /// `a=connection` says nothing of DTLS (RFC 8842 section 3).
+    fn read_dtls(group: &Group, media: &Media) -> Result<Box<Self>, ErrorDescriptor> {
+        let setup = one(group, media, "setup")?.map(setup).transpose()?;
+        let tls_id = one(group, media, "tls-id")?.map(tls_id).transpose()?;
+        let fingerprints = Fingerprints::read(group, media)?;
+        Ok(Box::new(Self { setup, fingerprints, tls_id, ..Self::default() }))
     }
 }
 
@@ -76,10 +90,10 @@ pub(in super::super) fn fill(line: &Attribute, given: &LocalStream) -> Option<At
 
 /// Whether a line with `$` in Local is one that [`fill`] fills for a stream of this transport.
 pub(in super::super) fn is_fillable(line: &Attribute, transport: Transport) -> bool {
-    let Transport::Tcp { tls, application } = transport else { return false };
+    let has_path = matches!(transport, Transport::Tcp { application: Application::Msrp, .. });
     match line.name() {
-        "fingerprint" => tls && line.value().is_some_and(|value| asked_hash(value).is_some()),
-        "path" => application == Application::Msrp && line.value() == Some("$"),
+        "fingerprint" => transport.has_tls() && line.value().is_some_and(|value| asked_hash(value).is_some()),
+        "path" => has_path && line.value() == Some("$"),
         _ => false,
     }
 }
@@ -129,7 +143,7 @@ impl Fingerprints {
 }
 
 /// The value of an attribute that may stand once, in the media description or else in that of the session.
-fn one<'a>(
+pub(in super::super) fn one<'a>(
     group: &'a Group,
     media: &'a Media,
     name: &'static str,
@@ -152,6 +166,13 @@ fn setup(value: &str) -> Result<TcpSetup, ErrorDescriptor> {
     ];
     let found = known.into_iter().find(|(word, _)| value.eq_ignore_ascii_case(word));
     found.map(|(_, setup)| setup).ok_or_else(|| unsupported(format!("a=setup:{}", shown(value))))
+}
+
+/// RFC 8842 section 4: 20 to 255 characters.
+fn tls_id(value: &str) -> Result<Box<str>, ErrorDescriptor> {
+    let is_right = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
+    let is_id = (20..=255).contains(&value.len()) && value.bytes().all(is_right);
+    if is_id { Ok(value.into()) } else { Err(unsupported(format!("a=tls-id:{}", shown(value)))) }
 }
 
 fn new_connection(value: &str) -> Result<bool, ErrorDescriptor> {
@@ -201,7 +222,7 @@ fn psk(media: &Media, transport: Transport) -> Result<Option<PreSharedKey>, Erro
 }
 
 /// The beginning of a value, for an error.
-pub(super) fn shown(value: &str) -> &str {
+pub(in super::super) fn shown(value: &str) -> &str {
     const MAX_SHOWN_BYTES: usize = 96;
     &value[..value.floor_char_boundary(MAX_SHOWN_BYTES)]
 }

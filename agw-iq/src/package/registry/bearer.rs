@@ -1,4 +1,5 @@
-//! How a bearer comes up, is protected and joined: SRTP keys, TCP, TLS and SCTP connections, the links between streams, and MSRP.
+//! How a bearer comes up, is protected and joined: SRTP keys, TCP, TLS and SCTP connections, connectivity checks, the links between streams,
+//! and MSRP.
 
 use super::*;
 
@@ -102,5 +103,46 @@ pub const MSRPCS: Package = Package {
         ..local("status", 0x0001, Kind::Enumeration(&[("Idle", 1), ("Up", 2), ("Secured", 3), ("Ended", 4)]))
             .provisional()
     }],
+    ..PACKAGE
+};
+
+/// H.248.50. The package is registered, its items are not known. Where a stream has ICE, the gateway acts as STUN server without being told: the signal asks for what is so.
+pub const MGASTUNS: Package = Package {
+    name: "mgastuns",
+    id: 0x00c2,
+    signals: &[Signal { name: "actas", kind: SignalType::OnOff, ..ESTABLISH }],
+    ..PACKAGE
+};
+
+const PEER_ADDRESS: [Parameter; 2] =
+    [parameter("addr", 0x0001, ADDRESS_TEXT), parameter("port", 0x0002, PORT)];
+
+/// H.248.50: what came of connectivity checks, and addresses of the peer that no candidate had named.
+pub const OSTUNCC: Package = Package {
+    name: "ostuncc",
+    id: 0x00c3,
+    events: &[
+        Event {
+            observed: &[
+                PEER_ADDRESS[0],
+                PEER_ADDRESS[1],
+                Parameter {
+                    required: true,
+                    ..parameter("res", 0x0003, Kind::Enumeration(&[("Success", 1), ("Failure", 2)]))
+                },
+            ],
+            mark: Mark::Provisional,
+            ..event("ccr", 0x0001)
+        },
+        Event { observed: &PEER_ADDRESS, mark: Mark::Provisional, ..event("nprc", 0x0002) },
+    ],
+    ..PACKAGE
+};
+
+/// H.248.50 as revised: the peer's consent (RFC 7675) was not renewed.
+pub const STNCONFRES: Package = Package {
+    name: "stnconfres",
+    id: 0x0120,
+    events: &[Event { mark: Mark::Provisional, ..event("conff", 0x0001) }],
     ..PACKAGE
 };
