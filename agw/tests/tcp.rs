@@ -2,9 +2,14 @@
 
 mod common;
 
+use agw_core::flow::tcp::BUFFER_BYTES;
 use common::{Gateway, PATIENCE, context_of, eventually};
+use loadtest::control::{GatewayAddress, Protocol};
+use loadtest::msrp::{Load, MessageWay, MsrpRun};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Two Adds; each side with what its Local and Remote say besides address and transport.
 fn call(access: (&str, &str, SocketAddr), core: (&str, &str, SocketAddr)) -> String {
@@ -131,4 +136,57 @@ fn a_far_side_that_refuses_is_passed_on_and_so_is_a_stranger_turned_away() {
     });
     assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset, "as the far side did");
     eventually("refused", || (events("refused") == 1.0).then_some(()));
+}
+
+/// What the process takes of memory at most until now, in bytes (proc(5): VmHWM).
+fn peak_bytes(pid: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().split(' ').next().unwrap().parse::<usize>().unwrap() * 1024
+}
+
+// TCP-4: back-pressure from reader to writer, through TLS and MSRP.
+#[test]
+fn megabytes_of_msrp_arrive_whole_through_tls_while_the_reader_stalls_and_memory_stays_small() {
+    const MEGABYTES: u64 = 64;
+    let gateway = Gateway::start(&[]);
+    let run = |seconds| {
+        let run = MsrpRun {
+            gateway: GatewayAddress { protocol: Protocol::Iq, address: gateway.iq },
+            calls: 1,
+            load: Load::Messages {
+                message_bytes: 1_000_000,
+                chunk_bytes: 100_000,
+                per_second: 0.0,
+                way: MessageWay::ToCore,
+                duration: Duration::from_secs(seconds),
+                drain: PATIENCE,
+                stall: Duration::from_millis(150),
+            },
+            secured: [true, false],
+            pid: None,
+            window: 1,
+            threads: 2,
+            ends: None,
+            stop: Arc::default(),
+        };
+        let report = run.run(&mut |_| ()).unwrap();
+        // Whether the generator kept its pace is not what is tested here.
+        let wrong = [report.lost, report.corrupt, report.misdirected, report.duplicated, report.reordered];
+        assert_eq!(wrong, [0; 5], "{report}");
+        report.msrp.unwrap().bytes
+    };
+    // Once, so that what any first stream brings into memory is there.
+    let mut passed = run(1);
+    let before = peak_bytes(gateway.pid());
+    for _ in 0..20 {
+        if passed >= MEGABYTES << 20 {
+            break;
+        }
+        passed += run(2);
+    }
+    assert!(passed >= MEGABYTES << 20, "{passed} bytes");
+    // Four places where bytes can wait, both ways, and what the allocator makes of it.
+    let grown = peak_bytes(gateway.pid()) - before;
+    assert!(grown < 8 * BUFFER_BYTES + (1 << 20), "{grown} bytes more");
 }

@@ -270,6 +270,9 @@ pub(crate) struct MsrpArguments {
     /// How long is waited for the last messages, in milliseconds
     #[arg(long, default_value_t = 5000, value_parser = value_parser!(u64).range(10..=60_000))]
     drain_ms: u64,
+    /// Ends stall: after every 8 MB that one has read it reads nothing for so long, in milliseconds
+    #[arg(long, default_value_t = 0, conflicts_with_all = ["idle", "handshakes"], value_parser = value_parser!(u64).range(0..=60_000))]
+    stall_ms: u64,
     /// Local address of the ends [default: the one from which the gateway is reached]
     #[arg(long, value_name = "IP")]
     ends: Option<IpAddr>,
@@ -294,6 +297,7 @@ impl MsrpArguments {
                 },
                 duration,
                 drain: Duration::from_millis(self.drain_ms),
+                stall: Duration::from_millis(self.stall_ms),
             },
         };
         MsrpRun {

@@ -225,6 +225,7 @@ fn messages(message_bytes: usize, chunk_bytes: usize) -> Load {
         way: MessageWay::Both,
         duration: Duration::from_secs(1),
         drain: Duration::from_millis(700),
+        stall: Duration::ZERO,
     }
 }
 

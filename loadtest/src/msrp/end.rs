@@ -1,6 +1,7 @@
 //! One end of a call: sends its messages in chunks, answers what comes, and looks at everything that does: bytes by the seal in each message, order by
 //! its number, paths by what was told over Iq.
 
+use super::STALL_EVERY_BYTES;
 use super::message::{Message, Reader, Send, print_ok, print_send};
 use super::tally::Tally;
 use crate::payload::{STAMP_BYTES, Stamp, Way, fill};
@@ -44,6 +45,8 @@ pub(super) struct Shared {
     pub(super) started: Instant,
     /// The run is over: connections may end.
     pub(super) closing: Arc<AtomicBool>,
+    /// How long an end reads nothing when it stalls; zero: it never does.
+    pub(super) stall: Duration,
 }
 
 impl Shared {
@@ -209,12 +212,17 @@ impl Ears {
     /// Reads to the end; why it ended.
     async fn hear<R: AsyncRead + Unpin>(&mut self, read: &mut R) -> String {
         let mut reader = Reader::default();
+        let mut until_stall = STALL_EVERY_BYTES;
         loop {
             reader.buffer().reserve(READ_BYTES);
             match read.read_buf(reader.buffer()).await {
                 Ok(0) => return "the gateway closed the connection".to_owned(),
-                Ok(_) => {}
+                Ok(count) => until_stall = until_stall.saturating_sub(count),
                 Err(error) => return error.to_string(),
+            }
+            if until_stall == 0 && !self.shared.stall.is_zero() {
+                until_stall = STALL_EVERY_BYTES;
+                tokio::time::sleep(self.shared.stall).await;
             }
             loop {
                 match reader.read() {

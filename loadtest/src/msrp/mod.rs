@@ -36,6 +36,8 @@ pub const MAX_MESSAGE_BYTES: usize = 16 << 20;
 const MAX_CONNECTING: usize = 64;
 /// The port of an end that only connects (RFC 4145 section 4.1).
 const DISCARD_PORT: u16 = 9;
+/// What an end reads between two stalls, where it stalls.
+pub const STALL_EVERY_BYTES: usize = 8 << 20;
 /// How often a run is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -78,6 +80,8 @@ pub enum Load {
         duration: Duration,
         /// How long is waited for the last ones.
         drain: Duration,
+        /// After every [`STALL_EVERY_BYTES`] that an end has read it reads nothing for so long.
+        stall: Duration,
     },
     /// Connections that are held, and one message each way over each at the end.
     Idle {
@@ -98,6 +102,13 @@ impl Load {
         match self {
             Self::Messages { duration, .. } | Self::Idle { duration, .. } => duration,
             Self::Handshakes { .. } => Duration::ZERO,
+        }
+    }
+
+    fn stall(self) -> Duration {
+        match self {
+            Self::Messages { stall, .. } => stall,
+            Self::Idle { .. } | Self::Handshakes { .. } => Duration::ZERO,
         }
     }
 
@@ -187,7 +198,7 @@ impl MsrpRun {
             let tally = Arc::new(Tally::default());
             tallies.push(Arc::clone(&tally));
             let shard = Arc::new(Shard {
-                shared: Shared { tally, started, closing: Arc::default() },
+                shared: Shared { tally, started, closing: Arc::default(), stall: self.load.stall() },
                 identity: identity.clone(),
                 load: self.load,
                 secured: self.secured,

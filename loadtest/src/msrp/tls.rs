@@ -47,7 +47,7 @@ impl Identity {
         let mut client = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Later(provider)))
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
             .with_client_auth_cert(vec![certificate.der().clone()], key)?;
         client.resumption = Resumption::disabled();
         Ok(Self { client: Arc::new(client), fingerprint })
@@ -65,11 +65,11 @@ pub fn fingerprint(certificate: &[u8]) -> String {
     text
 }
 
-/// Takes any certificate that the peer can sign with.
+/// Takes any certificate that the peer can sign with, by the algorithms of this provider. Whose it is can be judged afterwards.
 #[derive(Debug)]
-struct Later(Arc<CryptoProvider>);
+pub struct AnyCertificate(pub Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Later {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,
