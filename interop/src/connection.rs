@@ -21,6 +21,8 @@ pub struct Side {
     pub path: Option<String>,
     /// The values of the peer's `a=fingerprint` lines.
     pub fingerprints: Vec<String>,
+    /// A pre-shared key instead of certificates: what follows `inline:`.
+    pub psk: Option<String>,
     /// Further LocalControl properties, each after a comma.
     pub properties: &'static str,
     /// Signals, without braces; or nothing.
@@ -35,7 +37,8 @@ impl Side {
         setup: Option<&'static str>,
         remote: SocketAddr,
     ) -> Self {
-        Self { realm, proto, setup, remote, path: None, fingerprints: vec![], properties: "", signals: "" }
+        let (path, fingerprints, psk) = (None, vec![], None);
+        Self { realm, proto, setup, remote, path, fingerprints, psk, properties: "", signals: "" }
     }
 
     fn is_tls(&self) -> bool {
@@ -56,7 +59,7 @@ impl Side {
     fn local(&self) -> String {
         let mut lines = format!("v=0\nc=IN {} $\nm={} $ {} *\n", self.family(), self.medium(), self.proto);
         lines.extend(self.setup.map(|setup| format!("a=setup:{setup}\n")));
-        lines.push_str(if self.is_tls() { "a=fingerprint:SHA-256 $\n" } else { "" });
+        lines.push_str(if self.is_tls() && self.psk.is_none() { "a=fingerprint:SHA-256 $\n" } else { "" });
         lines.push_str(if self.path.is_some() { "a=path:$\n" } else { "" });
         format!("Local {{\n{lines}}}")
     }
@@ -73,6 +76,7 @@ impl Side {
         });
         lines.extend(theirs.map(|setup| format!("a=setup:{setup}\n")));
         lines.extend(self.path.iter().map(|path| format!("a=path:{path}\n")));
+        lines.extend(self.psk.iter().map(|key| format!("a=crypto:1 TLS_PSK inline:{key}\n")));
         lines.extend(self.fingerprints.iter().map(|value| format!("a=fingerprint:{value}\n")));
         format!("Remote {{\n{lines}}}")
     }
@@ -186,6 +190,30 @@ pub struct Certificate {
 }
 
 impl Certificate {
+    /// A certificate with the same key that another one has signed, and that was valid long ago; the other one is shown behind it.
+    ///
+    /// # Panics
+    /// When OpenSSL does not make one.
+    pub fn expired_in_a_chain(name: &str) -> Self {
+        let (issuer, mut own) = (Self::ecdsa(&format!("{name}-issuer")), Self::ecdsa(name));
+        let request = own.base.with_extension("csr");
+        let (pem, key) = (own.base.with_extension("pem"), own.base.with_extension("key"));
+        let mut ask = Command::new("openssl");
+        openssl(ask.args(["req", "-new", "-subj", "/CN=peer", "-key"]).arg(&key).arg("-out").arg(&request));
+        let mut sign = Command::new("openssl");
+        sign.args(["x509", "-req", "-days", "-1", "-set_serial", "1", "-in"]).arg(&request);
+        sign.arg("-CA").arg(issuer.base.with_extension("pem"));
+        sign.arg("-CAkey").arg(issuer.base.with_extension("key")).arg("-out").arg(&pem);
+        openssl(&mut sign);
+        let _gone = std::fs::remove_file(&request);
+        let fingerprint = format!("SHA-256 {}", fingerprint_of(&pem, "sha256"));
+        let issuers = std::fs::read(issuer.base.with_extension("pem")).expect("it was made");
+        let whole = [std::fs::read(&pem).expect("it was made"), issuers].concat();
+        std::fs::write(&pem, whole).expect("the temporary folder can be written");
+        own.fingerprint = fingerprint;
+        own
+    }
+
     /// A self-signed certificate; `key` is what follows `-newkey`, such as `rsa:2048`, further words after it.
     ///
     /// # Panics
@@ -196,10 +224,16 @@ impl Certificate {
         let mut request = Command::new("openssl");
         request.args(["req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=peer", "-newkey"]).args(key);
         openssl(request.arg("-keyout").arg(&secret).arg("-out").arg(&pem));
-        let mut show = Command::new("openssl");
-        let shown = openssl(show.args(["x509", "-noout", "-fingerprint", "-sha256", "-in"]).arg(&pem));
-        let digest = shown.split_once('=').expect("openssl names the digest").1.trim().to_owned();
-        Self { base, fingerprint: format!("SHA-256 {digest}") }
+        let fingerprint = format!("SHA-256 {}", fingerprint_of(&pem, "sha256"));
+        Self { base, fingerprint }
+    }
+
+    /// The digest of another hash function of OpenSSL's, such as `sha1`, without its name.
+    ///
+    /// # Panics
+    /// When OpenSSL does not know it.
+    pub fn digest(&self, hash: &str) -> String {
+        fingerprint_of(&self.base.with_extension("pem"), hash)
     }
 
     /// One with a key on the curve P-256.
@@ -220,6 +254,12 @@ impl Drop for Certificate {
             let _gone = std::fs::remove_file(self.base.with_extension(ending));
         }
     }
+}
+
+fn fingerprint_of(pem: &Path, hash: &str) -> String {
+    let mut show = Command::new("openssl");
+    let shown = openssl(show.args(["x509", "-noout", "-fingerprint", &format!("-{hash}"), "-in"]).arg(pem));
+    shown.split_once('=').expect("openssl names the digest").1.trim().to_owned()
 }
 
 fn openssl(command: &mut Command) -> String {
