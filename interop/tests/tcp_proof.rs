@@ -76,7 +76,7 @@ impl Line {
     }
 
     /// Refused for this reason, which is told once.
-    fn is_refused(mut self, reason: &str) {
+    fn ends_with(mut self, reason: &str) {
         self.call.controller.wait_for(&["tlsbsc/BNCChange", "Fail", reason]);
         self.is_silent();
         let again = self.call.controller.notified_within(QUIET);
@@ -118,12 +118,12 @@ fn fingerprints_decide_whether_wrong_several_or_of_no_use() {
         let _phone = line.client(&showing(&own));
         match refused {
             None => line.passes(),
-            Some(reason) => line.is_refused(reason),
+            Some(reason) => line.ends_with(reason),
         }
     }
     let line = Line::with_fingerprints(&gateway, &[&own.fingerprint]);
     let _phone = line.client("");
-    line.is_refused("the peer showed no certificate");
+    line.ends_with("the peer showed no certificate");
     assert!(gateway.metric("agw_connections_total", &["leg=\"access\"", "event=\"tls\""]) == 4.0);
     gateway.stop();
 }
@@ -139,11 +139,11 @@ fn a_fingerprint_may_come_late_and_until_then_nothing_passes() {
         line.call.controller.wait_for(&["tcpbcc/BNCChange", &line.call.given[0].termination, "Est"]);
         line.is_silent();
         line.signal(&[fingerprint]);
-        if passes { line.passes() } else { line.is_refused(MISMATCH) }
+        if passes { line.passes() } else { line.ends_with(MISMATCH) }
     }
     let line = Line::with_fingerprints(&gateway, &[]);
     let _phone = line.client(&showing(&own));
-    line.is_refused("no fingerprint of the peer was signalled in time");
+    line.ends_with("no fingerprint of the peer was signalled in time");
     gateway.stop();
 }
 
@@ -166,7 +166,7 @@ fn a_server_with_another_certificate_gets_nothing_either() {
             line.call.controller.wait_for(&["tlsbsc/BNCChange", "Est"]);
             line.call.take_down();
         } else {
-            line.is_refused(MISMATCH);
+            line.ends_with(MISMATCH);
         }
     }
     gateway.stop();
@@ -197,7 +197,7 @@ fn what_else_a_certificate_says_does_not_matter_but_its_key_must_be_one_that_can
         let _phone = line.client(&format!("{words} {}", showing(&certificate)));
         match refused {
             None => line.passes(),
-            Some(reason) => line.is_refused(reason),
+            Some(reason) => line.ends_with(reason),
         }
     }
     gateway.stop();
@@ -223,7 +223,7 @@ fn a_pre_shared_key_proves_a_phone_in_both_roles_and_versions_and_another_key_do
         for (identity, key, reason) in refusals {
             let line = Line::new(&gateway, Side { psk: psk.clone(), ..secure("passive", waits) });
             let _phone = line.client(&format!("{version} -psk_identity {identity} -psk {key}"));
-            line.is_refused(reason);
+            line.ends_with(reason);
         }
 
         let port = free_port();
