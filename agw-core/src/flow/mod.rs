@@ -4,6 +4,7 @@
 
 mod activity;
 pub mod bfcp;
+pub mod bundle;
 pub mod ice;
 mod latch;
 pub mod msrp;
@@ -11,6 +12,7 @@ mod notices;
 mod police;
 mod policer;
 mod reception;
+pub mod renumber;
 mod round_trip;
 pub mod tcp;
 

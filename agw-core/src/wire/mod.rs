@@ -2,6 +2,7 @@
 //! a stranger may have written; nothing here keeps state or allocates.
 
 pub mod demux;
+pub mod extension;
 pub mod rtcp;
 pub mod rtp;
 pub mod stun;

@@ -13,7 +13,15 @@ use super::{u16_at, u32_at};
 pub const SENDER_REPORT: u8 = 200;
 /// Packet type of a receiver report.
 pub const RECEIVER_REPORT: u8 = 201;
+/// Packet type of feedback about packets: NACK, transport-wide congestion control (RFC 4585 section 6.2).
+pub const TRANSPORT_FEEDBACK: u8 = 205;
+/// Packet type of feedback about pictures: PLI, FIR, REMB (RFC 4585 section 6.3).
+pub const PAYLOAD_FEEDBACK: u8 = 206;
 const HEADER_BYTES: usize = 4;
+const FEEDBACK_SOURCE_AT: usize = 8;
+const FEEDBACK_ENTRIES_AT: usize = 12;
+const FULL_INTRA_REQUEST: u8 = 4;
+const FULL_INTRA_ENTRY_BYTES: usize = 8;
 const SENDER_REPORT_BLOCKS_AT: usize = 28;
 const RECEIVER_REPORT_BLOCKS_AT: usize = 8;
 const REPORT_BLOCK_BYTES: usize = 24;
@@ -65,6 +73,23 @@ impl<'a> Compound<'a> {
     }
 }
 
+/// Takes all feedback out of a compound, in place, for a peer that has agreed on none (RFC 4585 section 3.5 is for the profiles with an F). Returns
+/// its new length, 0 when nothing else was in it, and how many packets went.
+pub fn end_feedback(datagram: &mut [u8]) -> (usize, usize) {
+    let (mut kept, mut at, mut ended) = (0, 0, 0);
+    while let Some((packet, _)) = split_first(&datagram[at..]) {
+        let (len, packet_type) = (packet.bytes.len(), packet.packet_type);
+        if matches!(packet_type, TRANSPORT_FEEDBACK | PAYLOAD_FEEDBACK) {
+            ended += 1;
+        } else {
+            datagram.copy_within(at..at + len, kept);
+            kept += len;
+        }
+        at += len;
+    }
+    (kept, ended)
+}
+
 fn split_first(bytes: &[u8]) -> Option<(RtcpPacket<'_>, &[u8])> {
     let &[first, packet_type, ..] = bytes else { return None };
     let len = HEADER_BYTES + 4 * usize::from(u16_at(bytes, 2)?);
@@ -76,6 +101,32 @@ fn split_first(bytes: &[u8]) -> Option<(RtcpPacket<'_>, &[u8])> {
 }
 
 impl RtcpPacket<'_> {
+    /// The source that speaks; of a goodbye or a description the first that is named.
+    pub fn sender(&self) -> Option<u32> {
+        u32_at(self.bytes, HEADER_BYTES)
+    }
+
+    /// The sources that are spoken of: those of report blocks, and the one that feedback is about (RFC 4585 section 6.1).
+    pub fn targets(&self) -> impl Iterator<Item = u32> {
+        let first_at = match self.packet_type {
+            SENDER_REPORT => Some(SENDER_REPORT_BLOCKS_AT),
+            RECEIVER_REPORT => Some(RECEIVER_REPORT_BLOCKS_AT),
+            _ => None,
+        };
+        let blocks = first_at.and_then(|at| self.bytes.get(at..)).unwrap_or_default();
+        let reported = blocks.chunks_exact(REPORT_BLOCK_BYTES).take(usize::from(self.count));
+        let is_feedback = matches!(self.packet_type, TRANSPORT_FEEDBACK | PAYLOAD_FEEDBACK);
+        let about = u32_at(self.bytes, FEEDBACK_SOURCE_AT).filter(|ssrc| is_feedback && *ssrc != 0);
+        reported.filter_map(|block| u32_at(block, 0)).chain(about).chain(self.full_intra_targets())
+    }
+
+    /// A full intra request names its sources in its entries, and none in its header (RFC 5104 section 4.3.1.2).
+    fn full_intra_targets(&self) -> impl Iterator<Item = u32> {
+        let is_one = self.packet_type == PAYLOAD_FEEDBACK && self.count == FULL_INTRA_REQUEST;
+        let entries = self.bytes.get(FEEDBACK_ENTRIES_AT..).filter(|_| is_one).unwrap_or_default();
+        entries.chunks_exact(FULL_INTRA_ENTRY_BYTES).filter_map(|entry| u32_at(entry, 0))
+    }
+
     /// The middle 32 bits of a sender report's NTP time stamp; `None` for other packets.
     pub fn sender_report_time(&self) -> Option<u32> {
         if self.packet_type == SENDER_REPORT { u32_at(self.bytes, 10) } else { None }
@@ -99,6 +150,36 @@ impl RtcpPacket<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn feedback_is_taken_out_and_the_rest_moves_together() {
+        let report = sender_report_with_a_block();
+        let pli = [0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2];
+        let nack = [0x81, 205, 0, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 7, 0, 0];
+        let goodbye = [0x81, 203, 0, 1, 0, 0, 0, 1];
+        let mut compound = [&report[..], &pli, &goodbye, &nack].concat();
+        let (len, ended) = end_feedback(&mut compound);
+        assert_eq!((&compound[..len], ended), (&[&report[..], &goodbye].concat()[..], 2));
+        let mut alone = nack;
+        assert_eq!(end_feedback(&mut alone), (0, 1));
+        assert_eq!(end_feedback(&mut report.clone()), (report.len(), 0));
+    }
+
+    #[test]
+    fn reports_and_feedback_name_the_sources_they_are_about() {
+        let targets = |bytes: &[u8]| -> Vec<u32> {
+            Compound::parse(bytes)
+                .unwrap()
+                .packets()
+                .flat_map(|packet| packet.targets().collect::<Vec<_>>())
+                .collect()
+        };
+        assert_eq!(targets(&sender_report_with_a_block()), [0]);
+        assert_eq!(targets(&[0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2]), [2]);
+        let full_intra = [0x84, 206, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 1, 0, 0, 0];
+        assert_eq!(targets(&full_intra), [9]);
+        assert_eq!(targets(&[0x81, 203, 0, 1, 0, 0, 0, 1]), [0_u32; 0]);
+    }
 
     fn sender_report_with_a_block() -> Vec<u8> {
         let mut bytes = vec![0x81, 200, 0, 12, 0, 0, 0, 1];
