@@ -45,6 +45,66 @@ pub enum TlsFailure {
     Internal,
 }
 
+impl TlsFailure {
+    /// One of every kind, in the order of [`TlsFailure::index`].
+    pub const ALL: [Self; 19] = [
+        Self::FingerprintMismatch,
+        Self::FingerprintMissing,
+        Self::FingerprintHash,
+        Self::NoCertificate,
+        Self::UnsupportedKey,
+        Self::MalformedCertificate,
+        Self::CertificatesTooLong,
+        Self::NoProof,
+        Self::NoCommonVersion,
+        Self::NoCommonSuite,
+        Self::Alert(0),
+        Self::Misbehaved,
+        Self::TimedOut,
+        Self::Truncated,
+        Self::UnknownPskIdentity,
+        Self::PskMismatch,
+        Self::PskUnsupported,
+        Self::Renegotiation,
+        Self::Internal,
+    ];
+
+    /// What counts it: a place in a table and the name of that, the same for all alerts.
+    const fn place(self) -> (usize, &'static str) {
+        match self {
+            Self::FingerprintMismatch => (0, "fingerprint_mismatch"),
+            Self::FingerprintMissing => (1, "fingerprint_missing"),
+            Self::FingerprintHash => (2, "fingerprint_hash"),
+            Self::NoCertificate => (3, "no_certificate"),
+            Self::UnsupportedKey => (4, "unsupported_key"),
+            Self::MalformedCertificate => (5, "malformed_certificate"),
+            Self::CertificatesTooLong => (6, "certificates_too_long"),
+            Self::NoProof => (7, "no_proof"),
+            Self::NoCommonVersion => (8, "no_common_version"),
+            Self::NoCommonSuite => (9, "no_common_suite"),
+            Self::Alert(_) => (10, "alert"),
+            Self::Misbehaved => (11, "misbehaved"),
+            Self::TimedOut => (12, "timed_out"),
+            Self::Truncated => (13, "truncated"),
+            Self::UnknownPskIdentity => (14, "unknown_psk_identity"),
+            Self::PskMismatch => (15, "psk_mismatch"),
+            Self::PskUnsupported => (16, "psk_unsupported"),
+            Self::Renegotiation => (17, "renegotiation"),
+            Self::Internal => (18, "internal"),
+        }
+    }
+
+    /// Which kind it is, below the length of [`TlsFailure::ALL`].
+    pub const fn index(self) -> usize {
+        self.place().0
+    }
+
+    /// The label of a metric.
+    pub const fn as_str(self) -> &'static str {
+        self.place().1
+    }
+}
+
 impl fmt::Display for TlsFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -72,3 +132,17 @@ impl fmt::Display for TlsFailure {
 }
 
 impl std::error::Error for TlsFailure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_place_and_a_label_of_its_own() {
+        let mut labels: Vec<&str> = TlsFailure::ALL.iter().map(|failure| failure.as_str()).collect();
+        assert!(TlsFailure::ALL.iter().enumerate().all(|(at, failure)| failure.index() == at));
+        labels.sort_unstable();
+        labels.dedup();
+        assert_eq!(labels.len(), TlsFailure::ALL.len());
+    }
+}

@@ -3,9 +3,10 @@
 //! and workers, all bounded; never an address, SSRC or call.
 
 use crate::runtime::WorkerWatch;
-use agw_core::model::Leg;
+use agw_core::model::{Leg, Malformation};
 use agw_core::worker::stats::{
-    ConnectionEvent, Counter, DropReason, JITTER_BOUNDS_US, PacketKind, RESIDENCE_BOUNDS_US,
+    ConnectionEvent, Counter, DropReason, HANDSHAKE_BOUNDS_US, HandshakeResult, JITTER_BOUNDS_US, MsrpCount,
+    PacketKind, RESIDENCE_BOUNDS_US,
 };
 use agw_iq::counters::BUCKETS_US;
 use prometheus_client::collector::Collector;
@@ -16,6 +17,9 @@ use std::fmt;
 
 /// The content type of the page.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The label `role` of handshakes, and whether that is the client.
+const ROLES: [(&str, bool); 2] = [("server", false), ("client", true)];
 
 /// Ports of one realm.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,13 +93,11 @@ impl Collector for Scrape {
     fn encode(&self, mut out: DescriptorEncoder<'_>) -> fmt::Result {
         self.packets(&mut out)?;
         self.connections(&mut out)?;
+        self.handshakes(&mut out)?;
+        self.msrp(&mut out)?;
         self.worker_times(&mut out)?;
         self.model(&mut out)?;
         self.iq(&mut out)?;
-        let handshakes = "DTLS and TLS handshakes by protocol, role and result";
-        out.encode_descriptor("handshakes", handshakes, None, MetricType::Counter)?;
-        let seconds = "Time that handshakes took";
-        histogram(&mut out, "handshake", seconds, &[], &|_| 0, 0)?;
         let mut info = out.encode_descriptor("build", "What is running", None, MetricType::Info)?;
         info.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])?;
         let help = "Time since the start";
@@ -135,9 +137,9 @@ impl Scrape {
             count(&mut family, &labels, self.sum(Counter::Dropped(leg, reason)))?;
         }
         let lost = "RTP packets that peers sent and that never came, by their sequence numbers";
-        self.of_legs(out, "bytes_received", "UDP payload received", Counter::BytesReceived)?;
-        self.of_legs(out, "bytes_sent", "UDP payload sent", Counter::BytesSent)?;
-        self.of_legs(out, "rtp_lost", lost, Counter::Lost)
+        self.of_legs(out, "bytes_received", "UDP payload received", &Counter::BytesReceived)?;
+        self.of_legs(out, "bytes_sent", "UDP payload sent", &Counter::BytesSent)?;
+        self.of_legs(out, "rtp_lost", lost, &Counter::Lost)
     }
 
     fn connections(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -148,8 +150,53 @@ impl Scrape {
             count(&mut family, &labels, self.sum(Counter::Connections(leg, event)))?;
         }
         let received = "Bytes that came over TCP";
-        self.of_legs(out, "stream_bytes_received", received, Counter::StreamBytesReceived)?;
-        self.of_legs(out, "stream_bytes_sent", "Bytes that left over TCP", Counter::StreamBytesSent)
+        self.of_legs(out, "stream_bytes_received", received, &Counter::StreamBytesReceived)?;
+        self.of_legs(out, "stream_bytes_sent", "Bytes that left over TCP", &Counter::StreamBytesSent)
+    }
+
+    fn handshakes(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "TLS handshakes of media by protocol, our role and what came of them";
+        let mut family = out.encode_descriptor("handshakes", help, None, MetricType::Counter)?;
+        for (role, is_client) in ROLES {
+            for result in HandshakeResult::all() {
+                let labels = [("protocol", "tls"), ("role", role), ("result", result.as_str())];
+                count(&mut family, &labels, self.sum(Counter::Handshakes { is_client, result }))?;
+            }
+        }
+        let help = "Time from the connection to the end of its handshake, of those that got there";
+        let mut family =
+            out.encode_descriptor("handshake", help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        for (role, is_client) in ROLES {
+            let of_bucket = |bucket| self.sum(Counter::HandshakeBucket { is_client, bucket });
+            let (buckets, total) = buckets(&HANDSHAKE_BOUNDS_US, &of_bucket);
+            let sum = seconds(self.sum(Counter::HandshakeSumUs { is_client }));
+            family
+                .encode_family(&[("protocol", "tls"), ("role", role)])?
+                .encode_histogram::<NoLabelSet>(sum, total, &buckets, None)?;
+        }
+        Ok(())
+    }
+
+    fn msrp(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        for kind in MsrpCount::ALL {
+            let (name, help) = match kind {
+                MsrpCount::Chunks => {
+                    ("msrp_chunks", "Requests of MSRP that came, each chunk and each report")
+                }
+                MsrpCount::Messages => ("msrp_messages", "Requests of MSRP that came and ended a message"),
+                MsrpCount::Responses => ("msrp_responses", "Responses of MSRP that came"),
+                MsrpCount::Bytes => ("msrp_bytes", "Bytes of MSRP that came and went on"),
+            };
+            self.of_legs(out, name, help, &|leg| Counter::Msrp(leg, kind))?;
+        }
+        let help = "Streams that ended because what came is not what their transport says";
+        let mut family = out.encode_descriptor("streams_malformed", help, None, MetricType::Counter)?;
+        for (leg, what) in Leg::ALL.iter().flat_map(|&l| Malformation::ALL.map(|m| (l, m))) {
+            let labels =
+                [("leg", leg.as_str()), ("application", what.application()), ("reason", what.as_str())];
+            count(&mut family, &labels, self.sum(Counter::Malformed(leg, what)))?;
+        }
+        Ok(())
     }
 
     fn of_legs(
@@ -157,7 +204,7 @@ impl Scrape {
         out: &mut DescriptorEncoder<'_>,
         name: &str,
         help: &str,
-        counter: fn(Leg) -> Counter,
+        counter: &dyn Fn(Leg) -> Counter,
     ) -> fmt::Result {
         let mut family = out.encode_descriptor(name, help, None, MetricType::Counter)?;
         for leg in Leg::ALL {

@@ -70,6 +70,52 @@ pub enum Malformation {
     Bfcp(BfcpError),
 }
 
+impl Malformation {
+    /// One of every kind, in the order of [`Malformation::index`].
+    pub const ALL: [Self; 8] = [
+        Self::Msrp(MsrpError::StartLine),
+        Self::Msrp(MsrpError::TransactionId),
+        Self::Msrp(MsrpError::Header),
+        Self::Msrp(MsrpError::LineTooLong),
+        Self::Msrp(MsrpError::HeadersTooLong),
+        Self::Msrp(MsrpError::ChunkTooLong),
+        Self::Bfcp(BfcpError::Version(0)),
+        Self::Bfcp(BfcpError::Primitive),
+    ];
+
+    /// What counts it: a place in a table and the name of that.
+    const fn place(self) -> (usize, &'static str) {
+        match self {
+            Self::Msrp(MsrpError::StartLine) => (0, "start_line"),
+            Self::Msrp(MsrpError::TransactionId) => (1, "transaction_id"),
+            Self::Msrp(MsrpError::Header) => (2, "header"),
+            Self::Msrp(MsrpError::LineTooLong) => (3, "line_too_long"),
+            Self::Msrp(MsrpError::HeadersTooLong) => (4, "headers_too_long"),
+            Self::Msrp(MsrpError::ChunkTooLong) => (5, "chunk_too_long"),
+            Self::Bfcp(BfcpError::Version(_)) => (6, "version"),
+            Self::Bfcp(BfcpError::Primitive) => (7, "primitive"),
+        }
+    }
+
+    /// Which kind it is, below the length of [`Malformation::ALL`].
+    pub const fn index(self) -> usize {
+        self.place().0
+    }
+
+    /// The label of a metric.
+    pub const fn as_str(self) -> &'static str {
+        self.place().1
+    }
+
+    /// What the bytes should have been, as the label of a metric.
+    pub const fn application(self) -> &'static str {
+        match self {
+            Self::Msrp(_) => "msrp",
+            Self::Bfcp(_) => "bfcp",
+        }
+    }
+}
+
 impl std::fmt::Display for Malformation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -92,5 +138,19 @@ impl std::fmt::Display for BearerFailure {
             Self::OtherSide => "the other side of the context failed",
             Self::Tls(failure) => return failure.fmt(f),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_malformation_has_a_place_and_labels_of_its_own() {
+        let mut labels: Vec<_> = Malformation::ALL.map(|one| (one.application(), one.as_str())).to_vec();
+        assert!(Malformation::ALL.iter().enumerate().all(|(at, one)| one.index() == at));
+        labels.sort_unstable();
+        labels.dedup();
+        assert_eq!(labels.len(), Malformation::ALL.len());
     }
 }

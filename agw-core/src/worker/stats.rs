@@ -8,9 +8,9 @@
 
 mod tcp;
 
-pub use tcp::ConnectionEvent;
+pub use tcp::{ConnectionEvent, HandshakeResult, MsrpCount};
 
-use crate::model::Leg;
+use crate::model::{Leg, Malformation};
 use agw_srtp::Error as SrtpError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -156,6 +156,10 @@ pub const RESIDENCE_BOUNDS_US: [u64; 13] =
 pub const JITTER_BOUNDS_US: [u64; 10] =
     [500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000];
 
+/// Upper bounds of the buckets of `agw_handshake_seconds`, in microseconds; one more bucket has no bound.
+pub const HANDSHAKE_BOUNDS_US: [u64; 12] =
+    [1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000];
+
 /// One number that a worker counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counter {
@@ -185,13 +189,29 @@ pub enum Counter {
     ResidenceSumUs,
     /// `agw_connections_total`.
     Connections(Leg, ConnectionEvent),
-    /// `agw_handshakes_total` of TLS: whether we were the client, and whether the peer proved itself.
+    /// `agw_handshakes_total` of TLS: whether we were the client, and what came of it.
     Handshakes {
         /// Label `role`.
         is_client: bool,
         /// Label `result`.
-        is_good: bool,
+        result: HandshakeResult,
     },
+    /// Observations of `agw_handshake_seconds` of TLS in one bucket (index into [`HANDSHAKE_BOUNDS_US`], or one more); not cumulative.
+    HandshakeBucket {
+        /// Label `role`.
+        is_client: bool,
+        /// Which one.
+        bucket: usize,
+    },
+    /// Sum of these observations, in microseconds.
+    HandshakeSumUs {
+        /// Label `role`.
+        is_client: bool,
+    },
+    /// `agw_msrp_chunks_total` and its like: of MSRP that came on a leg.
+    Msrp(Leg, MsrpCount),
+    /// `agw_streams_malformed_total`: bytes that came on a leg and ended their stream.
+    Malformed(Leg, Malformation),
     /// `agw_stream_bytes_received_total`: of TCP, as they came over the wire.
     StreamBytesReceived(Leg),
     /// `agw_stream_bytes_sent_total`.
@@ -232,7 +252,12 @@ const CONNECTIONS_AT: usize = RESIDENCE_SUM_AT + 7;
 const STREAM_RECEIVED_AT: usize = CONNECTIONS_AT + LEGS * CONNECTION_EVENTS;
 const STREAM_SENT_AT: usize = STREAM_RECEIVED_AT + LEGS;
 const HANDSHAKES_AT: usize = STREAM_SENT_AT + LEGS;
-const COUNTERS: usize = HANDSHAKES_AT + 4;
+const HANDSHAKE_BUCKETS: usize = HANDSHAKE_BOUNDS_US.len() + 1;
+const HANDSHAKE_BUCKETS_AT: usize = HANDSHAKES_AT + 2 * HandshakeResult::COUNT;
+const HANDSHAKE_SUM_AT: usize = HANDSHAKE_BUCKETS_AT + 2 * HANDSHAKE_BUCKETS;
+const MSRP_AT: usize = HANDSHAKE_SUM_AT + 2;
+const MALFORMED_AT: usize = MSRP_AT + LEGS * MsrpCount::ALL.len();
+const COUNTERS: usize = MALFORMED_AT + LEGS * Malformation::ALL.len();
 
 const fn leg(leg: Leg) -> usize {
     match leg {
@@ -267,9 +292,15 @@ impl Counter {
             Self::AnswersFull => RESIDENCE_SUM_AT + 5,
             Self::TcpFlows => RESIDENCE_SUM_AT + 6,
             Self::Connections(l, e) => CONNECTIONS_AT + leg(l) * CONNECTION_EVENTS + e as usize,
-            Self::Handshakes { is_client, is_good } => {
-                HANDSHAKES_AT + 2 * is_client as usize + is_good as usize
+            Self::Handshakes { is_client, result } => {
+                HANDSHAKES_AT + HandshakeResult::COUNT * is_client as usize + result.index()
             }
+            Self::HandshakeBucket { is_client, bucket: b } => {
+                HANDSHAKE_BUCKETS_AT + HANDSHAKE_BUCKETS * is_client as usize + bucket(b, HANDSHAKE_BUCKETS)
+            }
+            Self::HandshakeSumUs { is_client } => HANDSHAKE_SUM_AT + is_client as usize,
+            Self::Malformed(l, m) => MALFORMED_AT + leg(l) * Malformation::ALL.len() + m.index(),
+            Self::Msrp(l, count) => MSRP_AT + leg(l) * MsrpCount::ALL.len() + count as usize,
             Self::StreamBytesReceived(l) => STREAM_RECEIVED_AT + leg(l),
             Self::StreamBytesSent(l) => STREAM_SENT_AT + leg(l),
         }
@@ -302,6 +333,13 @@ impl Tally {
         let bucket = RESIDENCE_BOUNDS_US.partition_point(|bound| *bound < us);
         self.add(Counter::ResidenceBucket(bucket), 1);
         self.add(Counter::ResidenceSumUs, us);
+    }
+
+    /// Puts one observation into the histogram of the time that handshakes take.
+    pub fn observe_handshake(&mut self, is_client: bool, us: u64) {
+        let bucket = HANDSHAKE_BOUNDS_US.partition_point(|bound| *bound < us);
+        self.add(Counter::HandshakeBucket { is_client, bucket }, 1);
+        self.add(Counter::HandshakeSumUs { is_client }, us);
     }
 
     /// Puts one observation into the histogram of jitter.
@@ -380,8 +418,10 @@ mod tests {
             Counter::AnswersFull,
             Counter::TcpFlows,
         ];
-        for (is_client, is_good) in [(false, false), (false, true), (true, false), (true, true)] {
-            all.push(Counter::Handshakes { is_client, is_good });
+        for is_client in [false, true] {
+            all.extend(HandshakeResult::all().map(|result| Counter::Handshakes { is_client, result }));
+            all.extend((0..HANDSHAKE_BUCKETS).map(|bucket| Counter::HandshakeBucket { is_client, bucket }));
+            all.push(Counter::HandshakeSumUs { is_client });
         }
         all.extend((0..RESIDENCE_BUCKETS).map(Counter::ResidenceBucket));
         for leg in Leg::ALL {
@@ -394,6 +434,8 @@ mod tests {
             all.extend([Counter::JitterSumUs(leg), Counter::BytesReceived(leg)]);
             all.extend([Counter::BytesSent(leg), Counter::Lost(leg)]);
             all.extend(ConnectionEvent::ALL.map(|event| Counter::Connections(leg, event)));
+            all.extend(Malformation::ALL.map(|one| Counter::Malformed(leg, one)));
+            all.extend(MsrpCount::ALL.map(|count| Counter::Msrp(leg, count)));
             all.extend([Counter::StreamBytesReceived(leg), Counter::StreamBytesSent(leg)]);
         }
         all

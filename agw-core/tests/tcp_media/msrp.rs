@@ -2,6 +2,7 @@
 
 use crate::rig::{BFCP, Call, MSRP, Rig, failed, read, was_reset};
 use agw_core::model::*;
+use agw_core::worker::stats::{Counter, MsrpCount};
 
 const UE_PATH: &str = "msrp://198.51.100.11:7654/ue;tcp";
 const CORE_PATH: &str = "msrp://relay.example:9000/r;tcp msrp://198.51.100.12:7777/core;tcp";
@@ -69,6 +70,29 @@ fn what_is_no_msrp_ends_the_connection_and_is_told() {
         "{told:?}"
     );
     assert_eq!(told.len(), 2);
+    let counted = Counter::Malformed(Leg::Access, Malformation::Msrp(MsrpError::StartLine));
+    assert_eq!(rig.counted(counted), 1);
+}
+
+#[test]
+fn chunks_whole_messages_responses_and_bytes_are_counted_where_they_came() {
+    let mut rig = Rig::new();
+    let call = rig.call_of(MSRP, TcpSpec::default(), TcpSpec::default());
+    let (ue, core) = rig.up(&call);
+    let last = send("cccc", CORE_PATH, UE_PATH);
+    let chunks = [
+        last.replace("cccc$", "cccc+"),
+        last.clone(),
+        last.replace("cccc$", "cccc#"),
+        "MSRP dddd 200 OK\r\nTo-Path: a\r\nFrom-Path: b\r\n-------dddd$\r\n".to_owned(),
+    ];
+    chunks.iter().for_each(|chunk| assert_eq!(ue.send(chunk.as_bytes()).unwrap(), chunk.len()));
+    rig.settle();
+    let bytes: usize = chunks.iter().map(String::len).sum();
+    assert_eq!(read(&core).0.len(), bytes);
+    let counted = |leg| MsrpCount::ALL.map(|count| rig.counted(Counter::Msrp(leg, count)));
+    assert_eq!(counted(Leg::Access), [3, 1, 1, bytes as u64]);
+    assert_eq!(counted(Leg::Core), [0; 4]);
 }
 
 #[test]

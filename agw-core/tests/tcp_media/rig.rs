@@ -230,7 +230,11 @@ impl Rig {
     }
 
     pub(crate) fn count(&self, leg: Leg, event: ConnectionEvent) -> u64 {
-        self.counters.get(Counter::Connections(leg, event))
+        self.counted(Counter::Connections(leg, event))
+    }
+
+    pub(crate) fn counted(&self, counter: Counter) -> u64 {
+        self.counters.get(counter)
     }
 
     /// Nothing is left of anything, anywhere.

@@ -17,6 +17,8 @@ const _: () = assert!(MAX_TRANSACTION_ID_BYTES + FRAME_BYTES <= u8::MAX as usize
 #[derive(Debug)]
 pub(super) struct Closing {
     matched: u8,
+    /// The continuation flag, once it has come.
+    flag: u8,
     /// Looks for [`OPENING`], many bytes at a time.
     finder: Finder<'static>,
 }
@@ -32,12 +34,17 @@ pub(super) enum Match {
 
 impl Closing {
     pub(super) fn new() -> Self {
-        Self { matched: 0, finder: Finder::new(OPENING) }
+        Self { matched: 0, flag: 0, finder: Finder::new(OPENING) }
     }
 
     /// A line begins: the CRLF of the ending has come.
     pub(super) fn begin_line(&mut self) {
         self.matched = LINE_END_BYTES as u8;
+    }
+
+    /// Whether the ending that was whole last says that the message is: not that more follows, nor that it was given up.
+    pub(super) fn was_last(&self) -> bool {
+        self.flag == b'$'
     }
 
     /// One byte after those that matched.
@@ -49,7 +56,10 @@ impl Closing {
             byte == *expected
         } else {
             match at - OPENING.len() - transaction_id.len() {
-                0 => matches!(byte, b'+' | b'$' | b'#'),
+                0 => {
+                    self.flag = byte;
+                    matches!(byte, b'+' | b'$' | b'#')
+                }
                 1 => byte == b'\r',
                 _ => byte == b'\n',
             }

@@ -69,6 +69,7 @@ pub struct MsrpStream {
     closing: Closing,
     requests: u64,
     responses: u64,
+    whole: u64,
 }
 
 /// Where in a message we are, by what comes next.
@@ -153,6 +154,7 @@ impl MsrpStream {
             closing: Closing::new(),
             requests: 0,
             responses: 0,
+            whole: 0,
         }
     }
 
@@ -169,8 +171,8 @@ impl MsrpStream {
     /// Is before its first message again, whatever there was: another connection has come. Paths and counts stay.
     pub fn begin_anew(&mut self) {
         let rewrite = self.next_rewrite.take().unwrap_or_else(|| self.rewrite.take());
-        let (requests, responses) = (self.requests, self.responses);
-        *self = Self { requests, responses, ..Self::new(rewrite) };
+        let (requests, responses, whole) = (self.requests, self.responses, self.whole);
+        *self = Self { requests, responses, whole, ..Self::new(rewrite) };
     }
 
     /// Takes bytes from `input` and puts what becomes of them into `output`; returns how many it took and how many it put. While `input` has bytes
@@ -203,6 +205,11 @@ impl MsrpStream {
     /// Whole requests that have passed.
     pub const fn requests(&self) -> u64 {
         self.requests
+    }
+
+    /// Requests that have passed and end a message: as many as there were whole messages, and reports.
+    pub const fn whole_messages(&self) -> u64 {
+        self.whole
     }
 
     /// Whole responses that have passed.
@@ -284,6 +291,7 @@ impl MsrpStream {
 
     fn end_message(&mut self) {
         *(if self.is_response { &mut self.responses } else { &mut self.requests }) += 1;
+        self.whole += u64::from(!self.is_response && self.closing.was_last());
         self.state = State::Protocol(0);
     }
 }

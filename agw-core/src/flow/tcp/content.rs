@@ -4,6 +4,7 @@ use crate::command::order::TcpPlan;
 use crate::flow::bfcp::BfcpFraming;
 use crate::flow::msrp::MsrpStream;
 use crate::model::{Application, Malformation};
+use crate::worker::stats::MsrpCount;
 
 /// One direction of a stream.
 #[derive(Debug)]
@@ -62,6 +63,16 @@ impl Content {
     /// Whether something waits to go out without more input.
     pub(crate) fn has_output(&self) -> bool {
         matches!(self, Self::Msrp(stream) if stream.has_output())
+    }
+
+    /// What of MSRP has passed, but for its bytes: see [`MsrpCount`].
+    pub(crate) fn msrp_counts(&self) -> Option<[(MsrpCount, u64); 3]> {
+        let Self::Msrp(stream) = self else { return None };
+        Some([
+            (MsrpCount::Chunks, stream.requests()),
+            (MsrpCount::Messages, stream.whole_messages()),
+            (MsrpCount::Responses, stream.responses()),
+        ])
     }
 
     /// Whole messages of MSRP that have passed.

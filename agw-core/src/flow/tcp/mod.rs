@@ -145,6 +145,11 @@ impl TcpFlow {
         self.content.follow(&mut self.plan);
     }
 
+    /// Whether TLS begins with us.
+    pub(crate) fn is_tls_client(&self) -> bool {
+        self.plan.tls.as_ref().is_some_and(|tls| tls.client)
+    }
+
     /// The connection that carries the stream.
     pub(crate) fn line(&self) -> Option<&Line> {
         self.lines.first().filter(|line| line.stage == Stage::Up)

@@ -6,7 +6,7 @@ use crate::flow::tcp::TcpFlow;
 use crate::flow::tcp::line::Stage;
 use crate::io::stream::StreamIo;
 use crate::model::{Bearer, BearerFailure, TlsFailure};
-use crate::worker::stats::{ConnectionEvent, Counter};
+use crate::worker::stats::{ConnectionEvent, Counter, MsrpCount};
 use std::io;
 
 impl<Io: StreamIo> Look<'_, Io> {
@@ -145,7 +145,7 @@ impl<Io: StreamIo> Look<'_, Io> {
         if from.is_drained() || !from.may_pass_to(to) {
             return 0;
         }
-        let before = from.content.messages();
+        let before = (from.content.messages(), from.content.msrp_counts());
         let Some(line) = to.lines.first_mut().filter(|line| line.is_open()) else { return 0 };
         let target = if line.tls.is_some() { &mut to.plain } else { &mut line.wire };
         let space = target.space(self.pool);
@@ -153,14 +153,26 @@ impl<Io: StreamIo> Look<'_, Io> {
             Ok((taken, put)) => {
                 target.filled(put);
                 from.inbox.consume(taken);
-                to.messages_sent += from.content.messages() - before;
+                to.messages_sent += from.content.messages() - before.0;
+                self.count_msrp(from, before.1, taken);
                 taken + put
             }
             Err(malformation) => {
+                self.tally.add(Counter::Malformed(from.plan.leg, malformation), 1);
                 self.break_off(from, BearerFailure::Malformed(malformation));
                 0
             }
         }
+    }
+
+    /// Counts what of MSRP has passed since there was `before`.
+    fn count_msrp(&mut self, from: &TcpFlow, before: Option<[(MsrpCount, u64); 3]>, bytes: usize) {
+        let (Some(before), Some(now)) = (before, from.content.msrp_counts()) else { return };
+        let leg = from.plan.leg;
+        for ((count, now), (_, before)) in now.into_iter().zip(before) {
+            self.tally.add(Counter::Msrp(leg, count), now - before);
+        }
+        self.tally.add(Counter::Msrp(leg, MsrpCount::Bytes), bytes as u64);
     }
 
     /// From the wire's buffer to the peer; and then the end, where there is one.

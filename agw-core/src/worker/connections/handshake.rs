@@ -8,7 +8,7 @@ use crate::flow::tcp::TcpFlow;
 use crate::flow::tcp::line::{Line, Stage};
 use crate::io::stream::StreamIo;
 use crate::model::{Bearer, BearerFailure, TlsFailure};
-use crate::worker::stats::{ConnectionEvent, Counter};
+use crate::worker::stats::{ConnectionEvent, Counter, HandshakeResult};
 use agw_tls::Role;
 use std::io;
 
@@ -45,6 +45,8 @@ impl<Io: StreamIo> Look<'_, Io> {
                 Ok(Step::Waits) => return,
                 Ok(Step::Over) => {
                     let now = self.now;
+                    let took_us = now.0.saturating_sub(flow.lines[at].since.0);
+                    self.tally.observe_handshake(flow.is_tls_client(), took_us);
                     flow.lines[at].reach(Stage::Waiting, now);
                     self.judge(flow, at);
                     return;
@@ -125,7 +127,7 @@ impl<Io: StreamIo> Look<'_, Io> {
                 line.reach(Stage::Up, self.now);
                 flow.lines.push(line);
                 flow.note_session(Bearer::Established);
-                self.count_handshake(flow, true);
+                self.count_handshake(flow, HandshakeResult::Good);
                 self.come_up(flow);
             }
         }
@@ -142,7 +144,7 @@ impl<Io: StreamIo> Look<'_, Io> {
         let ours = line.ours;
         self.io.finish(line.handle);
         self.release(line, false);
-        self.count_handshake(flow, false);
+        self.count_handshake(flow, HandshakeResult::Failed(failure));
         if ours {
             flow.wants_connect = true; // so that it counts as an attempt
             self.break_off(flow, BearerFailure::Tls(failure));
@@ -172,8 +174,7 @@ impl<Io: StreamIo> Look<'_, Io> {
         }
     }
 
-    fn count_handshake(&mut self, flow: &TcpFlow, is_good: bool) {
-        let is_client = flow.plan.tls.as_ref().is_some_and(|tls| tls.client);
-        self.tally.add(Counter::Handshakes { is_client, is_good }, 1);
+    fn count_handshake(&mut self, flow: &TcpFlow, result: HandshakeResult) {
+        self.tally.add(Counter::Handshakes { is_client: flow.is_tls_client(), result }, 1);
     }
 }

@@ -1,6 +1,6 @@
-//! What is counted of connections.
+//! What is counted of connections and of the sessions on them.
 
-use crate::model::BearerFailure;
+use crate::model::{BearerFailure, TlsFailure};
 
 /// The metric label `event`: what happened to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,4 +85,56 @@ impl From<BearerFailure> for ConnectionEvent {
             BearerFailure::Tls(_) => Self::Tls,
         }
     }
+}
+
+/// The metric label `result`: what came of a handshake of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandshakeResult {
+    /// The peer has proven itself.
+    Good,
+    /// It has not, or there is no session.
+    Failed(TlsFailure),
+}
+
+impl HandshakeResult {
+    /// How many there are.
+    pub const COUNT: usize = 1 + TlsFailure::ALL.len();
+
+    /// Every result, in metric order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        std::iter::once(Self::Good).chain(TlsFailure::ALL.map(Self::Failed))
+    }
+
+    /// The metric label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "ok",
+            Self::Failed(failure) => failure.as_str(),
+        }
+    }
+
+    pub(super) const fn index(self) -> usize {
+        match self {
+            Self::Good => 0,
+            Self::Failed(failure) => 1 + failure.index(),
+        }
+    }
+}
+
+/// What is counted of MSRP that comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MsrpCount {
+    /// Whole requests: each chunk of a message is one, and so is each report.
+    Chunks,
+    /// Requests that end a message (`$` in the end-line): as many as there were whole messages, and reports.
+    Messages,
+    /// Whole responses.
+    Responses,
+    /// Bytes of all that, and of what else came.
+    Bytes,
+}
+
+impl MsrpCount {
+    /// All there are, in metric order.
+    pub const ALL: [Self; 4] = [Self::Chunks, Self::Messages, Self::Responses, Self::Bytes];
 }
