@@ -63,8 +63,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     socket2::SockRef::from(&sink).set_recv_buffer_size(8 << 20)?;
     let phone = UdpSocket::bind("127.0.0.3:0")?;
 
-    let setup =
-        EpollSetup { workers: 1, addresses: 2, descriptors: 65_536, companions: argument(5, 1) > 0, tick_us };
+    let setup = EpollSetup {
+        workers: 1,
+        addresses: 2,
+        descriptors: 65_536,
+        companions: argument(5, 1) > 0,
+        kernel_ports: None,
+        tick_us,
+    };
     let (mut ports, mut ios) = epoll::open(&setup)?;
     let (mut orders, order_end) = RingBuffer::new(4096);
     let (answer_end, mut answers) = RingBuffer::new(8192);

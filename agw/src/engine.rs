@@ -52,6 +52,7 @@ pub fn start(config: &Config, pin: bool) -> Result<Engine, Failure> {
         addresses,
         descriptors: descriptors as usize,
         companions: true,
+        kernel_ports: kernel_ports(),
         tick_us: config.io.tick_us,
     };
     let (ports, backends) =
@@ -99,6 +100,13 @@ fn descriptors(config: &Config) -> u64 {
             1024
         }
     }
+}
+
+/// The ports that the kernel gives to sockets which ask for none; `None` where /proc is not mounted.
+fn kernel_ports() -> Option<PortRange> {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+    let mut numbers = text.split_whitespace().map_while(|number| number.parse().ok());
+    PortRange::new(numbers.next()?, numbers.next()?)
 }
 
 fn leg(side: Side) -> Leg {

@@ -7,7 +7,7 @@ use agw_core::io::sim::{Endpoint, SimIo, SimNet, SimPorts};
 use agw_core::io::stream::{StreamIo, StreamOpener};
 use agw_core::io::sys;
 use agw_core::io::{PacketIo, PortHandle, PortOpener, PortOptions};
-use agw_core::model::Family;
+use agw_core::model::{Family, PortRange};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -146,8 +146,14 @@ impl Ground for Epoll {
     type Host = UdpSocket;
 
     fn new() -> Self {
-        let setup =
-            EpollSetup { workers: 1, addresses: 4, descriptors: 4096, companions: true, tick_us: 100 };
+        let setup = EpollSetup {
+            workers: 1,
+            addresses: 4,
+            descriptors: 4096,
+            companions: true,
+            kernel_ports: PortRange::new(32_768, 60_999),
+            tick_us: 100,
+        };
         let (ports, mut ios) = epoll::open(&setup).unwrap();
         Self { ports, io: ios.pop(), used: 0 }
     }

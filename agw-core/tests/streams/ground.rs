@@ -7,7 +7,7 @@ use agw_core::io::sim::{SimIo, SimNet, SimPorts, StreamHost, StreamPeer};
 use agw_core::io::stream::{StreamIo, StreamOpener};
 use agw_core::io::sys;
 use agw_core::io::{PacketIo, PortHandle, PortOptions};
-use agw_core::model::Family;
+use agw_core::model::{Family, PortRange};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
@@ -165,8 +165,14 @@ impl Ground for Epoll {
     type Host = RealHost;
 
     fn new() -> Self {
-        let setup =
-            EpollSetup { workers: 1, addresses: 4, descriptors: 8192, companions: true, tick_us: 100 };
+        let setup = EpollSetup {
+            workers: 1,
+            addresses: 4,
+            descriptors: 8192,
+            companions: true,
+            kernel_ports: PortRange::new(32_768, 60_999),
+            tick_us: 100,
+        };
         // A thousand connections have two thousand ends.
         sys::raise_descriptor_limit(8192).unwrap();
         let (ports, mut ios) = epoll::open(&setup).unwrap();

@@ -11,6 +11,7 @@
 
 mod paths;
 mod ports;
+mod spares;
 mod stamps;
 mod stream_ports;
 mod streams;
@@ -23,6 +24,7 @@ pub use worker::EpollIo;
 use super::PortHandle;
 use super::sys::{Epoll, Waker};
 use crate::command::order::PortKey;
+use crate::model::PortRange;
 use std::io;
 use std::os::fd::{AsFd, RawFd};
 use std::sync::Arc;
@@ -51,6 +53,9 @@ pub struct EpollSetup {
     pub descriptors: usize,
     /// Whether steady ports get companions, as far as there are descriptors enough. Without, a packet costs a fifth more.
     pub companions: bool,
+    /// The ports that the kernel gives to sockets which ask for none (net.ipv4.ip_local_port_range), where that is known: sockets of such ports
+    /// can be used again for others, which makes opening and closing cheaper.
+    pub kernel_ports: Option<PortRange>,
     /// How long a worker rests between batches while traffic flows, in microseconds; 0: it never rests, and each packet wakes it.
     pub tick_us: u32,
 }
@@ -75,6 +80,11 @@ struct Reported(AtomicU64);
 impl Reported {
     const READ: u64 = 1 << 32;
 
+    /// The descriptor's socket gets another port.
+    fn begin_again(&self) {
+        self.0.fetch_and(!Self::READ, Ordering::Relaxed);
+    }
+
     /// The descriptor is a new socket's.
     fn clear(&self) {
         self.0.store(0, Ordering::Relaxed);
@@ -82,8 +92,9 @@ impl Reported {
 
     /// Something was read.
     fn note_read(&self) {
-        if self.0.load(Ordering::Relaxed) == 0 {
-            self.0.store(Self::READ, Ordering::Release);
+        let value = self.0.load(Ordering::Relaxed);
+        if value & Self::READ == 0 {
+            self.0.store(value | Self::READ, Ordering::Release);
         }
     }
 
@@ -97,7 +108,7 @@ impl Reported {
     /// What was reported of a queue that was read; `None`: nothing ever was.
     fn of_read(&self) -> Option<u32> {
         let value = self.0.load(Ordering::Acquire);
-        (value != 0).then_some(value as u32)
+        (value & Self::READ != 0).then_some(value as u32)
     }
 }
 
@@ -134,7 +145,7 @@ pub fn open(setup: &EpollSetup) -> io::Result<(EpollPorts, Vec<EpollIo>)> {
         desks.push(desk);
         workers.push(EpollIo::new(Arc::clone(&shared), worker, tick, paths)?);
     }
-    Ok((EpollPorts::new(shared, desks, setup.companions), workers))
+    Ok((EpollPorts::new(shared, desks, setup.companions, setup.kernel_ports), workers))
 }
 
 /// Address and port above, the descriptor below.
@@ -166,8 +177,14 @@ mod tests {
     fn a_port_that_was_found_ready_and_then_withdrawn_is_left_alone() {
         let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         for victim in 0..3 {
-            let setup =
-                EpollSetup { workers: 1, addresses: 3, descriptors: 4096, companions: false, tick_us: 0 };
+            let setup = EpollSetup {
+                workers: 1,
+                addresses: 3,
+                descriptors: 4096,
+                companions: false,
+                kernel_ports: None,
+                tick_us: 0,
+            };
             let (mut ports, mut ios) = open(&setup).unwrap();
             let keys = [0, 1, 2].map(|address| PortKey { address, port: 1 });
             let handles: Vec<PortHandle> = (0..3)
@@ -208,7 +225,14 @@ mod tests {
 
     #[test]
     fn losses_are_told_with_packets_by_ports_that_have_been_open_for_a_moment() {
-        let setup = EpollSetup { workers: 1, addresses: 1, descriptors: 4096, companions: false, tick_us: 0 };
+        let setup = EpollSetup {
+            workers: 1,
+            addresses: 1,
+            descriptors: 4096,
+            companions: false,
+            kernel_ports: None,
+            tick_us: 0,
+        };
         let (mut ports, mut ios) = open(&setup).unwrap();
         let (sender, local) =
             (std::net::UdpSocket::bind("127.0.0.1:0").unwrap(), "127.0.0.1:0".parse().unwrap());

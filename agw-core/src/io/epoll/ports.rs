@@ -1,11 +1,13 @@
 //! The control side: opens, tunes and closes sockets, and gives steady ports their companions.
 
 use super::paths::{Desk, Grant, Wish};
+use super::spares::{Spare, Spares};
 use super::stamps::{Change, PORTS_ASKING, Stamps};
 use super::{READS_DSCP, Shared, descriptor, handle, token};
 use crate::command::order::PortKey;
 use crate::io::sys;
 use crate::io::{PortHandle, PortOpener, PortOptions};
+use crate::model::PortRange;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +22,8 @@ const TEND_EVERY_MS: u64 = 100;
 /// Companions get at most one in so many of the descriptors that are neither ports nor companions, so that they never crowd out
 /// calls to come.
 const COMPANION_SHARE: usize = 4;
+/// Spare sockets likewise.
+const SPARE_SHARE: usize = 4;
 /// The most ports that wait for their count of losses to be switched on; beyond that it is switched on as they open.
 const MAX_YOUNG: usize = 1 << 16;
 
@@ -38,6 +42,7 @@ pub struct EpollPorts {
     /// Whether there are to be any.
     companions_allowed: bool,
     stamps: Stamps,
+    spares: Spares,
     /// Ports opened since the last look, and those opened before that: see [`EpollPorts::count_losses`].
     young: [Vec<PortHandle>; 2],
 }
@@ -62,6 +67,8 @@ pub(super) struct OpenPort {
     local: SocketAddr,
     options: PortOptions,
     reads_dscp: bool,
+    /// Its socket can become another port.
+    can_be_spared: bool,
 }
 
 impl OpenPort {
@@ -89,8 +96,14 @@ pub(super) fn not_found() -> io::Error {
 }
 
 impl EpollPorts {
-    pub(super) fn new(shared: Arc<Shared>, desks: Vec<Desk>, companions_allowed: bool) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        desks: Vec<Desk>,
+        companions_allowed: bool,
+        kernel_ports: Option<PortRange>,
+    ) -> Self {
         Self {
+            spares: Spares::new(desks.len(), kernel_ports),
             shared,
             open: Vec::new(),
             desks,
@@ -117,10 +130,13 @@ impl EpollPorts {
     }
 
     fn has_room_for_companion(&self) -> bool {
-        let used =
-            self.ports + self.companions + self.streams + self.shared.connections.load(Ordering::Relaxed);
-        let free = self.shared.reported.len().saturating_sub(used);
-        self.companions_allowed && self.companions < free / COMPANION_SHARE
+        self.companions_allowed && self.companions < self.free_descriptors() / COMPANION_SHARE
+    }
+
+    fn free_descriptors(&self) -> usize {
+        let connections = self.shared.connections.load(Ordering::Relaxed);
+        let used = self.ports + self.companions + self.spares.len() + self.streams + connections;
+        self.shared.reported.len().saturating_sub(used)
     }
 
     fn port(&mut self, port: PortHandle) -> io::Result<&mut OpenPort> {
@@ -138,6 +154,14 @@ impl EpollPorts {
         place.use_count = place.use_count.wrapping_add(1);
         let handle = handle(fd, place.use_count);
         (place, handle)
+    }
+
+    /// As [`EpollPorts::socket`]; spare sockets do not stand in its way.
+    fn new_socket(&mut self, local: SocketAddr, options: PortOptions) -> io::Result<Socket> {
+        match self.socket(local, options) {
+            Err(_) if self.spares.give_up() => self.socket(local, options),
+            made => made,
+        }
     }
 
     /// A socket as every port has it, not yet bound.
@@ -160,6 +184,17 @@ impl EpollPorts {
         Ok(socket)
     }
 
+    /// Makes a spare socket as good as new, but for what it has lost in its life, which goes on being counted.
+    fn renew(&self, spare: Spare, local: SocketAddr, options: PortOptions) -> io::Result<Socket> {
+        if spare.dscp != options.dscp {
+            sys::set_dscp(&spare.socket, local.is_ipv6(), options.dscp)?;
+        }
+        if let Some(reported) = self.shared.reported.get(spare.socket.as_raw_fd() as usize) {
+            reported.begin_again();
+        }
+        Ok(spare.socket)
+    }
+
     /// Makes, or turns, the companion that a worker wishes for.
     fn grant(&mut self, worker: usize, wish: Wish) -> io::Result<RawFd> {
         let full = !self.has_room_for_companion();
@@ -175,7 +210,7 @@ impl EpollPorts {
             return Err(io::Error::from(io::ErrorKind::QuotaExceeded));
         }
         let (local, options, reads_dscp) = (port.local, port.options, port.reads_dscp);
-        let companion = self.socket(local, options)?;
+        let companion = self.new_socket(local, options)?;
         sys::enable_overflow_count(&companion)?;
         if reads_dscp {
             tell_traffic_class(&companion, local, true);
@@ -238,7 +273,7 @@ impl EpollPorts {
     fn settle_losses(&self, socket: &Socket, key: PortKey) {
         let Some(reported) = self.shared.reported.get(socket.as_raw_fd() as usize) else { return };
         let Some(told) = reported.of_read() else { return };
-        let lost = sys::overflows(socket).unwrap_or(0).wrapping_sub(told);
+        let lost = reported.report(sys::overflows(socket).unwrap_or(told));
         if let Some(losses) = self.shared.closed_losses.get(usize::from(key.address)) {
             losses.fetch_add(u64::from(lost), Ordering::Relaxed);
         }
@@ -253,11 +288,17 @@ impl PortOpener for EpollPorts {
         local: SocketAddr,
         options: PortOptions,
     ) -> io::Result<PortHandle> {
-        let post = self.shared.workers.get(worker).ok_or_else(not_found)?;
-        let socket = self.socket(local, options)?;
-        socket.bind(&local.into())?;
+        let (socket, is_watched) = match self.spares.take(worker, local, sys::monotonic_us()) {
+            Some(spare) => (self.renew(spare, local, options)?, true),
+            None => (self.new_socket(local, options)?, false),
+        };
+        let can_be_spared = self.spares.bind(&socket, local)?;
         let fd = socket.as_raw_fd();
-        post.epoll.add(socket.as_fd(), token(key, fd), false)?;
+        let post = self.shared.workers.get(worker).ok_or_else(not_found)?;
+        match is_watched {
+            true => post.epoll.report(socket.as_fd(), token(key, fd))?,
+            false => post.epoll.add(socket.as_fd(), token(key, fd), false)?,
+        }
         let tells_later = self.young[0].len() < MAX_YOUNG;
         if !tells_later {
             let _ = sys::enable_overflow_count(&socket);
@@ -272,6 +313,7 @@ impl PortOpener for EpollPorts {
             local,
             options,
             reads_dscp: false,
+            can_be_spared,
         });
         self.ports += 1;
         if tells_later {
@@ -304,15 +346,24 @@ impl PortOpener for EpollPorts {
         }
     }
 
-    fn close(&mut self, _worker: usize, port: PortHandle) {
-        if self.port(port).is_err() {
+    fn close(&mut self, _worker: usize, handle: PortHandle) {
+        if self.port(handle).is_err() {
             return;
         }
-        let Some(port) = self.open[descriptor(port) as usize].port.take() else { return };
+        let Some(port) = self.open[descriptor(handle) as usize].port.take() else { return };
         self.ports -= 1;
         self.companions -= usize::from(port.companion.is_some());
         // Nobody else has the descriptors, so closing them takes them out of every epoll instance too (epoll(7)).
         port.sockets().for_each(|socket| self.settle_losses(socket, port.key));
+        if port.can_be_spared
+            && !port.reads_dscp
+            && !self.stamps.are_asked_by(handle)
+            && self.spares.len() < self.free_descriptors() / SPARE_SHARE
+            && let Some(worker) = port.worker
+        {
+            let (is_v6, dscp) = (port.local.is_ipv6(), port.options.dscp);
+            self.spares.keep(worker, port.socket, is_v6, dscp, sys::monotonic_us());
+        }
     }
 
     fn reserve(&mut self, worker: usize, port: PortHandle) -> io::Result<()> {
@@ -360,12 +411,13 @@ impl PortOpener for EpollPorts {
     }
 
     fn tend_again_ms(&self) -> Option<u64> {
-        (self.ports > 0).then_some(TEND_EVERY_MS)
+        (self.ports > 0 || self.spares.len() > 0).then_some(TEND_EVERY_MS)
     }
 
     fn tend(&mut self) {
         self.turn_stamps();
         self.count_losses();
+        self.spares.tend(sys::monotonic_us());
         for worker in 0..self.desks.len() {
             for _ in 0..COMPANIONS_AT_ONCE {
                 let desk = &mut self.desks[worker];
@@ -385,11 +437,21 @@ impl PortOpener for EpollPorts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::epoll::spares::tests::kernel_ports;
     use crate::io::epoll::{self, EpollSetup};
+    use crate::io::{Batch, PacketIo};
+    use std::time::Duration;
 
     #[test]
     fn a_reservation_that_fails_halfway_leaves_nothing() {
-        let setup = EpollSetup { workers: 2, addresses: 1, descriptors: 4096, companions: true, tick_us: 0 };
+        let setup = EpollSetup {
+            workers: 2,
+            addresses: 1,
+            descriptors: 4096,
+            companions: true,
+            kernel_ports: None,
+            tick_us: 0,
+        };
         let (mut ports, _ios) = epoll::open(&setup).unwrap();
         let local = "127.0.0.1:0".parse().unwrap();
         let key = PortKey { address: 0, port: 1 };
@@ -404,5 +466,46 @@ mod tests {
         let companion = ports.port(port).unwrap().companion.as_ref().unwrap();
         shared.workers[1].epoll.remove(companion.as_fd()).unwrap();
         ports.reserve(1, port).expect("the first was not left behind");
+    }
+
+    #[test]
+    fn a_socket_goes_from_port_to_port_as_good_as_new() {
+        let kernel_ports = kernel_ports();
+        let setup = EpollSetup {
+            workers: 1,
+            addresses: 2,
+            descriptors: 4096,
+            companions: true,
+            kernel_ports,
+            tick_us: 0,
+        };
+        let (mut ports, mut ios) = epoll::open(&setup).unwrap();
+        let (mut io, mut batch) = (ios.remove(0), Batch::new());
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let free = || std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut before = None;
+        for (turn, dscp) in [46, 0, 10].into_iter().enumerate() {
+            let key = PortKey { address: 0, port: turn as u16 };
+            let local = free();
+            let handle = ports.open(0, key, local, PortOptions { dscp }).unwrap();
+            if let Some(before) = before.replace(handle) {
+                assert_eq!(descriptor(before), descriptor(handle));
+                assert!(ports.local(before).is_err(), "the old handle is nobody's");
+            }
+            assert_eq!(ports.local(handle).unwrap(), local);
+            assert_eq!(ports.port(handle).unwrap().socket.tos_v4().unwrap(), u32::from(dscp) << 2);
+            sender.send_to(b"x", local).unwrap();
+            io.reap(&mut batch, Duration::ZERO).unwrap();
+            assert_eq!(batch.packets().iter().map(|slot| slot.port).collect::<Vec<_>>(), [key]);
+            ports.close(0, handle);
+            assert_eq!(ports.spares.len(), 1);
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        ports.new_socket(free(), PortOptions::default()).unwrap();
+        assert_eq!(ports.spares.len(), 1);
+        ports.shared.connections.store(4095, Ordering::Relaxed);
+        let handle = ports.open(0, PortKey { address: 0, port: 9 }, free(), PortOptions::default()).unwrap();
+        ports.close(0, handle);
+        assert_eq!(ports.spares.len(), 0, "descriptors are scarce");
     }
 }

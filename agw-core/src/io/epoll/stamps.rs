@@ -46,6 +46,11 @@ impl Stamps {
         }
     }
 
+    /// Whether this port asks.
+    pub(super) fn are_asked_by(&self, port: PortHandle) -> bool {
+        self.asking.contains(&port)
+    }
+
     /// These ports ask now; the next turn begins at `next`. While no port is open there is nothing to wait for: the first one asks at once.
     pub(super) fn ask(&mut self, ports: Vec<PortHandle>, next: usize) {
         if ports.is_empty() {

@@ -8,6 +8,7 @@
 
 mod address;
 mod datagrams;
+mod names;
 mod options;
 mod process;
 mod streams;
@@ -16,6 +17,7 @@ mod wait;
 pub use super::burst::{ReceiveRing, SendBatch};
 pub(crate) use datagrams::MessageArray;
 pub use datagrams::{Received, receive_from, receive_message, send, send_marked, send_to};
+pub(crate) use names::{bind_for_now, unbind};
 pub use options::{
     allow_fragments, copy_dscp, disable_receive_time, enable_overflow_count, enable_receive_time, overflows,
     sctp_send_as, set_dscp, tell_traffic_class,

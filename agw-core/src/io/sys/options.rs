@@ -4,7 +4,7 @@ use super::{checked, socklen_of};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-fn set_option(
+pub(super) fn set_option(
     socket: &impl AsFd,
     level: libc::c_int,
     name: libc::c_int,
