@@ -323,7 +323,7 @@ pub(super) fn read_one(kind: Type, value: &Tlv<'_>) -> Res<Value> {
     Ok(kind.read(&value.octets()?))
 }
 
-/// Writes `value` [1] and `extraInfo` [2].
+/// Writes `value` as tag 1 and `extraInfo` as tag 2.
 pub(super) fn write_parm(w: &mut Writer, kind: Type, value: &ParmValue) {
     let values = |w: &mut Writer, values: &[&Value]| {
         w.list(constructed(1), values, |w, value| kind.write(w, value));

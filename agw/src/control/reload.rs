@@ -48,7 +48,7 @@ impl Control {
     }
 }
 
-/// The keys marked [R] in the default configuration.
+/// The keys marked `[R]` in the default configuration.
 fn take_reloadable(running: &mut Config, new: &Config) {
     running.drain_deadline_s = new.drain_deadline_s;
     running.log.level = new.log.level;

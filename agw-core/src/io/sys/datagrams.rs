@@ -21,12 +21,12 @@ pub struct Received {
     pub truncated: bool,
     /// Who sent it.
     pub from: SocketAddr,
-    /// The kernel's receive time stamp in nanoseconds of the wall clock, where asked for with [`enable_receive_time`].
+    /// The kernel's receive time stamp in nanoseconds of the wall clock, where asked for with [`super::enable_receive_time`].
     pub time_ns: Option<u64>,
     /// How many datagrams this socket's receive queue had lost since it was opened, when this one was queued, modulo 2^32. The kernel tells
-    /// only numbers other than 0, and only where asked for with [`enable_overflow_count`].
+    /// only numbers other than 0, and only where asked for with [`super::enable_overflow_count`].
     pub overflows: Option<u32>,
-    /// The octet of the IP header that holds code point and ECN, where asked for with [`tell_traffic_class`].
+    /// The octet of the IP header that holds code point and ECN, where asked for with [`super::tell_traffic_class`].
     pub traffic_class: Option<u8>,
 }
 

@@ -37,7 +37,7 @@ pub fn sctp_send_as(socket: &impl AsFd, payload_protocol: u32) -> io::Result<()>
     checked(unsafe { libc::setsockopt(fd, level, name, (&raw const info).cast(), len) }).map(|_| ())
 }
 
-/// Asks for [`Received::overflows`] (SO_RXQ_OVFL).
+/// Asks for [`super::Received::overflows`] (SO_RXQ_OVFL).
 ///
 /// # Errors
 /// What the system says.
@@ -45,7 +45,7 @@ pub fn enable_overflow_count(socket: &impl AsFd) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)
 }
 
-/// Asks for [`Received::time_ns`] (SO_TIMESTAMPNS).
+/// Asks for [`super::Received::time_ns`] (SO_TIMESTAMPNS).
 ///
 /// # Errors
 /// What the system says.
@@ -53,7 +53,7 @@ pub fn enable_receive_time(socket: &impl AsFd) -> io::Result<()> {
     set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
 }
 
-/// Asks for [`Received::time_ns`] no more.
+/// Asks for [`super::Received::time_ns`] no more.
 ///
 /// # Errors
 /// What the system says.
@@ -103,7 +103,7 @@ pub fn set_dscp(socket: &impl AsFd, v6: bool, dscp: u8) -> io::Result<()> {
     }
 }
 
-/// Asks for [`Received::traffic_class`] (IP_RECVTOS, IPV6_RECVTCLASS), or asks for it no more.
+/// Asks for [`super::Received::traffic_class`] (IP_RECVTOS, IPV6_RECVTCLASS), or asks for it no more.
 ///
 /// # Errors
 /// What the system says.
