@@ -98,7 +98,14 @@ impl Ground {
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             contexts: self.controller.contexts(None, usize::MAX),
-            counts: Counts { foreign_ports: 0, unconfirmed_orders: 0, ..self.controller.counts() },
+            // A certificate that was made for a command that is refused is kept for the next one.
+            counts: Counts {
+                foreign_ports: 0,
+                unconfirmed_orders: 0,
+                certificates_ready: 0,
+                certificates_late: 0,
+                ..self.controller.counts()
+            },
             ports_in_use: self.controller.realm_ports().iter().map(|realm| realm.in_use).collect(),
             open_ports: self.net.open_ports(),
             flows: self.controller.flows_by_worker(),
