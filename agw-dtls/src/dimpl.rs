@@ -16,9 +16,16 @@ use crate::engine::{DtlsEngine, Output, Version};
 use crate::keys::{SrtpKeys, SrtpProfile};
 use crate::settings::{Settings, SettingsError};
 
-/// The profiles that dimpl can agree on; it offers them all.
+/// The profiles that dimpl can agree on, its favourite first; it offers them all.
 pub(crate) const PROFILES: [SrtpProfile; 3] =
     [SrtpProfile::AeadAes256Gcm, SrtpProfile::AeadAes128Gcm, SrtpProfile::Aes128CmHmacSha1_80];
+
+/// The cipher suites of DTLS 1.2 that dimpl has: ECDHE_ECDSA with AES_256_GCM, AES_128_GCM and CHACHA20_POLY1305.
+#[cfg(feature = "openssl")]
+pub(crate) const SUITES: [[u8; 2]; 3] = [[0xc0, 0x2c], [0xc0, 0x2b], [0xcc, 0xa9]];
+/// The signature algorithms of DTLS 1.2 that dimpl has: ECDSA with SHA-256 and SHA-384.
+#[cfg(feature = "openssl")]
+pub(crate) const SIGNATURES: [[u8; 2]; 2] = [[4, 3], [5, 3]];
 
 /// Datagrams that wait to be put in order, per session.
 const MAX_RECEIVED: usize = 16;

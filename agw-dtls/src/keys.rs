@@ -41,6 +41,16 @@ impl SrtpProfile {
         }
     }
 
+    /// Its number in `use_srtp`, as IANA has it.
+    pub const fn number(self) -> [u8; 2] {
+        match self {
+            Self::Aes128CmHmacSha1_80 => [0, 1],
+            Self::Aes128CmHmacSha1_32 => [0, 2],
+            Self::AeadAes128Gcm => [0, 7],
+            Self::AeadAes256Gcm => [0, 8],
+        }
+    }
+
     /// Octets to export: two keys and two salts.
     pub const fn material_bytes(self) -> usize {
         2 * (self.suite().master_key_len() + self.suite().master_salt_len())

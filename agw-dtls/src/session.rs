@@ -5,10 +5,11 @@
 
 use agw_tls::{Fingerprint, HashFunction, Identity, Role, TlsFailure};
 
-use crate::dimpl::DimplEngine;
+use crate::caller::Caller;
 use crate::engine::{DtlsEngine, MAX_OUTPUT_BYTES, Output, Version};
+use crate::hello::hello_random;
 use crate::keys::SrtpKeys;
-use crate::lobby::{Lobby, hello_random};
+use crate::lobby::Lobby;
 use crate::settings::Profile;
 
 /// What the owner of a session has to do next.
@@ -75,8 +76,11 @@ impl Session {
     /// The certificate's key is none that the library can use.
     pub fn new(profile: &Profile, role: Role, identity: &Identity, now_us: u64) -> Result<Self, TlsFailure> {
         let engine: Box<dyn DtlsEngine> = match role {
-            Role::Client => Box::new(DimplEngine::new(&profile.dimpl, role, identity, now_us)?),
-            Role::Server => Box::new(Lobby::new(&profile.dimpl, identity)),
+            Role::Client => Box::new(Caller::new(&profile.engines, identity, now_us)?),
+            Role::Server => {
+                let handshake_us = u64::from(profile.settings().handshake_ms) * 1000;
+                Box::new(Lobby::new(&profile.engines, identity, handshake_us))
+            }
         };
         Ok(Self {
             engine,
@@ -170,6 +174,8 @@ impl Session {
                     }
                 }
                 Ok(Output::Certificate(certificate)) => {
+                    // Of another handshake than the one before, where an engine has begun anew.
+                    self.proven = false;
                     self.certificate = Some(certificate.into());
                     self.judge();
                 }

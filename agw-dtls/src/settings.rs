@@ -4,13 +4,26 @@ use std::sync::Arc;
 
 use agw_tls::HashFunction;
 
-use crate::dimpl;
+use crate::engines::Engines;
 use crate::keys::SrtpProfile;
 
 /// The smallest datagram limit that can be asked for, in bytes: enough for a header and a useful fragment.
 pub const MIN_MTU_BYTES: usize = 256;
 /// The largest, in bytes: what one slot of the packet path holds.
 pub const MAX_MTU_BYTES: usize = 1500;
+
+/// Which library ends associations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Engine {
+    /// The first, or the second where a ClientHello or a handshake shows that the first lacks something; the first alone in a gateway built
+    /// without the second. A peer of DTLS 1.2 with an RSA certificate that is a client needs two handshakes.
+    #[default]
+    Auto,
+    /// dimpl: DTLS 1.2 and 1.3, ECDSA, AEAD, the extended master secret.
+    Dimpl,
+    /// OpenSSL: DTLS 1.2, with RSA, CBC and peers without the extended master secret as well.
+    Openssl,
+}
 
 /// What is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +32,8 @@ pub struct Settings {
     pub dtls12: bool,
     /// DTLS 1.3 is offered and accepted. Default yes. With both, a server goes by the ClientHello.
     pub dtls13: bool,
+    /// Which library. Default [`Engine::Auto`].
+    pub engine: Engine,
     /// Profiles of `use_srtp` that are accepted. Default all.
     pub profiles: Vec<SrtpProfile>,
     /// The longest datagram that we send in a handshake, in bytes. Default 1,200.
@@ -41,6 +56,7 @@ impl Default for Settings {
         Self {
             dtls12: true,
             dtls13: true,
+            engine: Engine::Auto,
             profiles: SrtpProfile::ALL.to_vec(),
             mtu_bytes: 1200,
             retransmit_ms: 250,
@@ -58,6 +74,9 @@ pub enum SettingsError {
     /// No version.
     #[error("at least one version of DTLS is needed")]
     NoVersion,
+    /// The second engine, in a gateway that is built without it (feature `openssl`).
+    #[error("this gateway is built without the DTLS engine openssl")]
+    EngineMissing,
     /// No profile that our library can agree on.
     #[error("at least one use_srtp profile is needed that the DTLS library knows")]
     NoProfile,
@@ -76,7 +95,7 @@ pub enum SettingsError {
 #[derive(Debug, Clone)]
 pub struct Profile {
     pub(crate) settings: Arc<Settings>,
-    pub(crate) dimpl: dimpl::Config,
+    pub(crate) engines: Engines,
 }
 
 impl Profile {
@@ -88,17 +107,14 @@ impl Profile {
         if !settings.dtls12 && !settings.dtls13 {
             return Err(SettingsError::NoVersion);
         }
-        if !settings.profiles.iter().any(|profile| dimpl::PROFILES.contains(profile)) {
-            return Err(SettingsError::NoProfile);
-        }
         if !(MIN_MTU_BYTES..=MAX_MTU_BYTES).contains(&settings.mtu_bytes) {
             return Err(SettingsError::Mtu);
         }
         if settings.retransmit_ms == 0 || settings.handshake_ms == 0 {
             return Err(SettingsError::Time);
         }
-        let dimpl = dimpl::Config::new(&settings)?;
-        Ok(Self { settings: Arc::new(settings), dimpl })
+        let engines = Engines::new(&settings)?;
+        Ok(Self { settings: Arc::new(settings), engines })
     }
 
     /// What it was made of.
@@ -122,8 +138,15 @@ mod tests {
         assert_eq!(with(|s| (s.dtls12, s.dtls13) = (false, false)), Some(SettingsError::NoVersion));
         assert_eq!(with(|s| s.profiles.clear()), Some(SettingsError::NoProfile));
         assert_eq!(
-            with(|s| s.profiles = vec![SrtpProfile::Aes128CmHmacSha1_32]),
+            with(|s| (s.engine, s.profiles) = (Engine::Dimpl, vec![SrtpProfile::Aes128CmHmacSha1_32])),
             Some(SettingsError::NoProfile)
+        );
+        let (missing, no_version) = (Some(SettingsError::EngineMissing), Some(SettingsError::NoVersion));
+        let built_in = cfg!(feature = "openssl");
+        assert_eq!(with(|s| s.engine = Engine::Openssl), if built_in { None } else { missing });
+        assert_eq!(
+            with(|s| (s.engine, s.dtls12) = (Engine::Openssl, false)),
+            if built_in { no_version } else { missing }
         );
         assert_eq!(with(|s| s.mtu_bytes = 255), Some(SettingsError::Mtu));
         assert_eq!(with(|s| s.mtu_bytes = 1501), Some(SettingsError::Mtu));

@@ -71,11 +71,23 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         });
     }
     let mut counts = Counts::default();
-    // A gateway built without OpenSSL's headers must hold as well; only agw-tls looks at the feature.
+    // A gateway built without OpenSSL's headers must hold as well; only these crates look at the feature.
     steps.take("without OpenSSL", || {
-        let lints = ["clippy", "-p", "agw-tls", "--all-targets", "--locked", "--", "-D", "warnings"];
+        let lints = [
+            "clippy",
+            "-p",
+            "agw-tls",
+            "-p",
+            "agw-dtls",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ];
         run_loudly(&mut command("cargo", &lints))?;
-        let mut tests = command("cargo", &["test", "-p", "agw-tls", "--locked", "--no-fail-fast"]);
+        let mut tests =
+            command("cargo", &["test", "-p", "agw-tls", "-p", "agw-dtls", "--locked", "--no-fail-fast"]);
         run_and_watch(&mut tests, |line| counts.see(line))
     });
     steps.take("tests", || cargo_test(options.quick, &mut counts));

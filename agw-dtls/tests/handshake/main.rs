@@ -4,4 +4,6 @@ mod attacks;
 mod fingerprints;
 mod lossy;
 mod memory;
+#[cfg(feature = "openssl")]
+mod openssl;
 mod wire;

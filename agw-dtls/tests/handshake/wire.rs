@@ -152,6 +152,12 @@ impl Wire {
         self.collect();
     }
 
+    /// What is under way does not arrive.
+    #[cfg(feature = "openssl")]
+    pub(crate) fn lose_all_that_flies(&mut self) {
+        self.flying.clear();
+    }
+
     /// The next arrival or timer; `false` when nothing will ever happen.
     pub(crate) fn step(&mut self) -> bool {
         let arrival = self.flying.keys().next().copied();
