@@ -10,6 +10,7 @@
 //! let Some(mgc) = interop::require("erlang-megaco", interop::peers::Megaco::find) else { return };
 //! ```
 
+pub mod browser;
 pub mod call;
 pub mod codec;
 pub mod connection;

@@ -178,6 +178,45 @@ impl TcpPeer {
     }
 }
 
+/// Who can be a phone of WebRTC: a browser, or aiortc.
+#[derive(Clone, Debug)]
+pub struct WebPeer {
+    python: PathBuf,
+    script: &'static str,
+    /// Further arguments of the script.
+    options: Vec<String>,
+}
+
+impl WebPeer {
+    /// Looks for headless Chromium. Its page is that of the example in the documentation.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn chromium() -> Result<Self, String> {
+        program("chromium-headless-shell").or_else(|_| program("chromium"))?;
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/examples/browser");
+        let python = program("python3")?;
+        Ok(Self { python, script: "webrtc/chromium_peer.py", options: vec![page.display().to_string()] })
+    }
+
+    /// Looks for a Python that can import aiortc.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn aiortc() -> Result<Self, String> {
+        let python = python_with("aiortc")?;
+        Ok(Self { python, script: "webrtc/aiortc_peer.py", options: vec![] })
+    }
+
+    /// The phone, which is to hang on the line at `control`; options as its script describes them.
+    pub fn command(&self, control: &str, options: &[&str]) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg(folder().join(self.script)).arg(control).args(&self.options).args(options);
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+}
+
 /// The interpreter of the peers, if it has this module.
 fn python_with(module: &str) -> Result<PathBuf, String> {
     let python = match env::var_os(PYTHON_VARIABLE) {
@@ -219,8 +258,16 @@ impl Tool {
     /// # Errors
     /// Says what is missing.
     pub fn gstreamer() -> Result<Self, String> {
+        Self::gstreamer_with(&["srtpenc", "srtpdec", "rtppcmapay", "alawenc", "udpsink"])
+    }
+
+    /// gst-launch-1.0 with these elements.
+    ///
+    /// # Errors
+    /// Says what is missing.
+    pub fn gstreamer_with(elements: &[&str]) -> Result<Self, String> {
         let inspect = program("gst-inspect-1.0")?;
-        for element in ["srtpenc", "srtpdec", "rtppcmapay", "alawenc", "udpsink"] {
+        for &element in elements {
             let finished = run(Command::new(&inspect).args(["--exists", element]), PROBE_LIMIT)?;
             if !finished.status.success() {
                 return Err(format!("GStreamer has no {element} (cargo xtask setup)"));

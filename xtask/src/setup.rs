@@ -14,6 +14,7 @@ use crate::skipped;
 /// What the tests drive, what they build against, and what they build with.
 const PACKAGES: &[&str] = &[
     "build-essential",
+    "chromium-headless-shell",
     "cmake",
     "erlang-asn1",
     "erlang-base",
@@ -94,7 +95,7 @@ fn is_installed(package: &str) -> bool {
 fn make_venv() -> Result<(), String> {
     let venv = place::venv();
     let python = venv.join("bin/python").display().to_string();
-    if read(&mut command(&python, &["-c", "import pylibsrtp, OpenSSL"])).is_ok() {
+    if read(&mut command(&python, &["-c", "import aiortc, pylibsrtp, OpenSSL"])).is_ok() {
         println!("{}, there", venv.display());
         return Ok(());
     }
