@@ -3,6 +3,7 @@
 use agw_srtp::Suite;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use loadtest::control::{GatewayAddress, MAX_WINDOW};
+use loadtest::dtls::{self, DtlsRun};
 use loadtest::endpoints::MAX_SOCKETS;
 use loadtest::generator::{Direction, Load, MIN_TICK};
 use loadtest::msrp::{self, MessageWay, MsrpRun};
@@ -17,6 +18,10 @@ use std::time::Duration;
 
 /// The loss that a search for the highest rate allows, unless told otherwise.
 const SEARCH_LOSS: f64 = 0.001;
+
+/// How long the last packets of a `dtls` run are waited for, and how often they are sent and taken in.
+const DRAIN: Duration = Duration::from_millis(500);
+const TICK: Duration = Duration::from_micros(100);
 
 /// The part of a set-up run that is not counted.
 const WARM_UP_S: f64 = 2.0;
@@ -39,6 +44,8 @@ pub(crate) enum Command {
     Setup(SetupArguments),
     /// MSRP through TLS: messages, connections that are held, or handshakes
     Msrp(MsrpArguments),
+    /// Calls of DTLS-SRTP: handshakes at a rate, then media with their keys
+    Dtls(DtlsArguments),
 }
 
 #[derive(Debug, Args)]
@@ -314,6 +321,73 @@ impl MsrpArguments {
     }
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct DtlsArguments {
+    /// How to reach the gateway: iq:HOST:PORT (H.248 text over UDP)
+    #[arg(long)]
+    gateway: GatewayAddress,
+    /// Calls at once, each with DTLS-SRTP at the access and RTP at the core side
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..=i64::from(dtls::MAX_CALLS)))]
+    calls: u32,
+    /// Handshakes that begin per second
+    #[arg(long, default_value_t = 100.0, value_parser = handshake_rate)]
+    rate: f64,
+    /// Packets per second after that, over all calls and both ways together
+    #[arg(long, default_value_t = 5000)]
+    pps: u64,
+    /// How long packets are sent
+    #[arg(long, default_value_t = 10.0, value_parser = seconds)]
+    seconds: f64,
+    /// RTP payload of every packet, in bytes
+    #[arg(long, default_value_t = 160, value_parser = payload)]
+    payload: usize,
+    /// Part of the packets that may get lost
+    #[arg(long, default_value_t = 0.0, value_parser = ratio)]
+    loss: f64,
+    /// Process of the gateway, to measure its CPU time and memory
+    #[arg(long)]
+    pid: Option<u32>,
+    /// Calls being set up at the same time
+    #[arg(long, default_value_t = 64, value_parser = window)]
+    window: usize,
+    /// Sockets on each side
+    #[arg(long, default_value_t = 8, value_parser = sockets)]
+    sockets: usize,
+    /// Local address of the ends [default: the one from which the gateway is reached]
+    #[arg(long, value_name = "IP")]
+    ends: Option<IpAddr>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+impl DtlsArguments {
+    pub(crate) fn to_run(&self, stop: Arc<AtomicBool>) -> DtlsRun {
+        let media = RtpRun {
+            gateway: self.gateway,
+            calls: self.calls,
+            load: Load {
+                pps: self.pps,
+                payload_bytes: self.payload,
+                duration: Duration::from_secs_f64(self.seconds),
+                drain: DRAIN,
+                tick: TICK,
+            },
+            direction: Direction::Both,
+            suite: Suite::AesCm128HmacSha1_80,
+            loss_bound: self.loss,
+            find_max: false,
+            pid: self.pid,
+            window: self.window,
+            threads: 1,
+            sockets_per_side: self.sockets,
+            access: self.ends,
+            core: self.ends,
+            stop,
+        };
+        DtlsRun { media, per_second: self.rate }
+    }
+}
+
 fn suite(name: &str) -> Result<Suite, String> {
     let names = || Suite::ALL.map(Suite::name).join(", ");
     Suite::from_name(name).ok_or_else(|| format!("unknown suite; one of {}", names()))
@@ -394,7 +468,7 @@ mod tests {
     fn without_a_bound_nothing_may_be_lost_but_in_a_search() {
         let loss = |line: &str| match Cli::parse_from(line.split_ascii_whitespace()).command {
             Command::Rtp(arguments) => arguments.to_run(Arc::default()).loss_bound,
-            Command::Setup(_) | Command::Msrp(_) => panic!("not rtp"),
+            Command::Setup(_) | Command::Msrp(_) | Command::Dtls(_) => panic!("not rtp"),
         };
         assert_eq!(loss("agw-loadtest rtp --gateway ng:127.0.0.1:1"), 0.0);
         assert_eq!(loss("agw-loadtest rtp --gateway ng:127.0.0.1:1 --find-max"), SEARCH_LOSS);
@@ -421,6 +495,18 @@ mod tests {
         assert_eq!(load("--plain --handshakes 5"), None);
         assert_eq!(load("--max-stream-bytes 5"), None);
         assert_eq!(load("--size 23"), None);
+    }
+
+    #[test]
+    fn handshakes_have_a_rate_and_media_another() {
+        let line = "agw-loadtest dtls --gateway iq:127.0.0.1:1 --calls 40 --rate 200 --pps 900 --seconds 2";
+        let Command::Dtls(arguments) = Cli::parse_from(line.split_ascii_whitespace()).command else {
+            panic!("not dtls")
+        };
+        let DtlsRun { media, per_second } = arguments.to_run(Arc::default());
+        assert_eq!((per_second, media.calls, media.load.pps), (200.0, 40, 900));
+        let none = format!("{line} --rate 0");
+        assert!(Cli::try_parse_from(none.split_ascii_whitespace()).is_err());
     }
 
     #[test]

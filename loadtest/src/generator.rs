@@ -13,7 +13,7 @@ use crate::payload::{MAX_PAYLOAD_BYTES, STAMP_BYTES, Way};
 use crate::shard::{Published, SSRC_BASE, Shard, Task};
 use agw_core::io::sys;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -93,12 +93,22 @@ impl MediaEnds {
 
     /// The addresses of a call's access and core end.
     pub fn addresses(&self, call: u32) -> Option<(SocketAddr, SocketAddr)> {
+        let (endpoints, nth, all) = self.place_of(call)?;
+        Some((endpoints.address(Side::Access, nth, all), endpoints.address(Side::Core, nth, all)))
+    }
+
+    /// The socket of a call's access end.
+    pub(crate) fn access_socket(&self, call: u32) -> Option<&UdpSocket> {
+        let (endpoints, nth, all) = self.place_of(call)?;
+        Some(&endpoints.all.get(endpoints.index(Side::Access, nth, all))?.socket)
+    }
+
+    /// The thread's endpoints, which of the thread's calls it is, and of how many.
+    fn place_of(&self, call: u32) -> Option<(&Endpoints, usize, usize)> {
         let (thread, calls) = (0..self.threads.len())
             .map(|thread| (thread, self.calls_of(thread)))
             .find(|(_, calls)| calls.contains(&call))?;
-        let endpoints = self.threads.get(thread)?;
-        let (nth, all) = ((call - calls.start) as usize, calls.len());
-        Some((endpoints.address(Side::Access, nth, all), endpoints.address(Side::Core, nth, all)))
+        Some((self.threads.get(thread)?, (call - calls.start) as usize, calls.len()))
     }
 
     /// Which calls a thread has.

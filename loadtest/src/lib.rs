@@ -7,6 +7,7 @@
 
 pub mod calls;
 pub mod control;
+pub mod dtls;
 pub mod endpoints;
 mod flow;
 pub mod generator;

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         }
         Command::Setup(arguments) => (arguments.to_run(stop).run(&mut show_contexts), &arguments.output),
         Command::Msrp(arguments) => (arguments.to_run(stop).run(&mut show_packets), &arguments.output),
+        Command::Dtls(arguments) => (arguments.to_run(stop).run(&mut show_packets), &arguments.output),
     };
     match result {
         Ok(report) => finish(&report, output),

@@ -3,6 +3,7 @@
 //! The names of the JSON keys are a promise to scripts. A result whose generator was the bottleneck is marked invalid and never passes,
 //! however good its numbers are.
 
+use crate::dtls::report::DtlsReport;
 use crate::generator::Totals;
 use crate::measure::{Counts, QuantilesUs};
 use crate::process::Usage;
@@ -213,6 +214,9 @@ pub struct Report {
     /// What became of the connections, when MSRP was what was tested: then packets are messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub msrp: Option<MsrpReport>,
+    /// What became of the handshakes, where media had keys from them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dtls: Option<DtlsReport>,
     /// The highest rate found, when one was searched for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_pps: Option<u64>,
@@ -258,6 +262,7 @@ impl Report {
             gateway: None,
             contexts: None,
             msrp: None,
+            dtls: None,
             valid,
             invalid_because,
             max_pps: None,
@@ -400,6 +405,9 @@ impl fmt::Display for Report {
         }
         if let Some(msrp) = &self.msrp {
             print_msrp(f, msrp)?;
+        }
+        if let Some(dtls) = &self.dtls {
+            write!(f, "{dtls}")?;
         }
         if let Some(gateway) = &self.gateway {
             writeln!(

@@ -2,6 +2,7 @@
 
 use crate::calls::{CallKeys, CallPlan, KeyError};
 use crate::control::{DialError, Dialer, GatewayAddress};
+use crate::dtls::{DtlsError, Storm};
 use crate::endpoints::EndpointPlan;
 use crate::generator::{Direction, Generator, GeneratorError, Load, MediaEnds, Running, Totals};
 use crate::measure::Counts;
@@ -71,12 +72,15 @@ pub enum RunError {
     /// The process of `--pid` cannot be watched.
     #[error("process {0}: {1}")]
     Process(u32, io::Error),
-    /// MSRP has no other control.
-    #[error("MSRP is set up over Iq: --gateway iq:HOST:PORT")]
+    /// MSRP and DTLS have no other control.
+    #[error("it is set up over Iq: --gateway iq:HOST:PORT")]
     OnlyIq,
     /// No certificate.
     #[error(transparent)]
     Identity(#[from] crate::msrp::tls::IdentityError),
+    /// No DTLS.
+    #[error(transparent)]
+    Dtls(#[from] DtlsError),
     /// A generator thread died.
     #[error("a generator thread died")]
     ThreadDied,
@@ -88,9 +92,19 @@ impl RtpRun {
     /// # Errors
     /// When calls could not be set up or media not be sent. A bound that did not hold is no error but a result.
     pub fn run(&self, live: &mut dyn FnMut(&Second)) -> Result<Report, RunError> {
+        self.run_with(Dialer::connect(&self.gateway)?, None, live)
+    }
+
+    /// The same over a control of the caller's, with a handshake for each call before its media where there is a storm; then calls are set up
+    /// without keys.
+    pub(crate) fn run_with(
+        &self,
+        mut dialer: Dialer,
+        mut storm: Option<&mut Storm>,
+        live: &mut dyn FnMut(&Second),
+    ) -> Result<Report, RunError> {
         let watched = self.pid.map(|pid| Watched::new(pid).map_err(|error| RunError::Process(pid, error)));
         let watched = watched.transpose()?;
-        let mut dialer = Dialer::connect(&self.gateway)?;
         let local = dialer.local_ip()?;
         let ends = EndpointPlan {
             threads: self.threads,
@@ -99,7 +113,7 @@ impl RtpRun {
             core: self.core.unwrap_or(local),
         };
         let ends = MediaEnds::open(&ends, self.calls)?;
-        let plans = self.plans(&ends)?;
+        let plans = self.plans(&ends, storm.is_none())?;
         let started = Instant::now();
         let established = dialer.set_up_all(&plans, self.window);
         let took = started.elapsed();
@@ -108,8 +122,10 @@ impl RtpRun {
             p99_ms: dialer.replies().quantile_us(0.99) / 1000.0,
         };
         let report = match established {
-            Ok(established) => Generator::new(ends, self.direction, &established)
-                .map_err(RunError::from)
+            Ok(mut established) => storm
+                .as_mut()
+                .map_or(Ok(()), |storm| storm.secure(&ends, &mut established, &self.stop))
+                .and_then(|()| Ok(Generator::new(ends, self.direction, &established)?))
                 .and_then(|generator| self.offer(generator, watched, setup, live)),
             Err(error) => Err(error.into()),
         };
@@ -120,10 +136,11 @@ impl RtpRun {
         Ok(report)
     }
 
-    fn plans(&self, ends: &MediaEnds) -> Result<Vec<CallPlan>, RunError> {
+    fn plans(&self, ends: &MediaEnds, with_keys: bool) -> Result<Vec<CallPlan>, RunError> {
         let plan = |call| {
             let (access, core) = ends.addresses(call).ok_or(GeneratorError::Calls(call))?;
-            let keys = self.direction.is_secured().then(|| CallKeys::random(self.suite)).transpose()?;
+            let with_keys = with_keys && self.direction.is_secured();
+            let keys = with_keys.then(|| CallKeys::random(self.suite)).transpose()?;
             Ok(CallPlan { call, access, core, keys })
         };
         (0..self.calls).map(plan).collect()

@@ -42,6 +42,8 @@ enum Content {
     Audio,
     /// MSRP, with or without TLS.
     Messages(Messages),
+    /// Audio with keys from a handshake at the access side; the ends' `a=fingerprint`.
+    Handshakes(String),
 }
 
 /// MSRP that is wanted.
@@ -77,6 +79,11 @@ impl Iq {
     /// The same for streams of MSRP: their ends connect, and the gateway waits on both sides.
     pub fn for_messages(gateway: SocketAddr, messages: Messages) -> Self {
         Self::with(gateway, Content::Messages(messages))
+    }
+
+    /// The same for audio with keys from a handshake, which the access end begins; all ends have this `a=fingerprint`.
+    pub fn for_handshakes(gateway: SocketAddr, fingerprint: String) -> Self {
+        Self::with(gateway, Content::Handshakes(fingerprint))
     }
 
     fn with(gateway: SocketAddr, content: Content) -> Self {
@@ -273,6 +280,11 @@ impl Control for Iq {
     fn set_up(&mut self, plan: &CallPlan, now: Duration) {
         let commands = match &self.content {
             Content::Audio => audio(plan),
+            Content::Handshakes(fingerprint) => {
+                let local = sdp::describe_handshake_chosen(plan.access.is_ipv4());
+                let remote = sdp::describe_handshake(plan.access, fingerprint);
+                vec![add(ACCESS_TERMINATION, &local, &remote), add_audio(CORE_TERMINATION, plan.core, None)]
+            }
             Content::Messages(messages) => {
                 let fingerprint = messages.fingerprint.as_str();
                 let [access, core] = messages.secured.map(|secured| secured.then_some(fingerprint));

@@ -26,6 +26,26 @@ pub fn describe_chosen(is_ipv4: bool, crypto: Option<&str>) -> String {
     format!("v=0\r\nc=IN {family} $\r\nm=audio $ {profile} {PAYLOAD_TYPE}\r\n{crypto}")
 }
 
+/// Audio with keys from a handshake, which the end begins (RFC 5763), with the end's fingerprint.
+pub fn describe_handshake(address: SocketAddr, fingerprint: &str) -> String {
+    let ip = address.ip();
+    let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
+    format!(
+        "v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
+         m=audio {port} UDP/TLS/RTP/SAVP {PAYLOAD_TYPE}\r\na=setup:active\r\na=rtcp-mux\r\na=fingerprint:{fingerprint}\r\n",
+        port = address.port()
+    )
+}
+
+/// The gateway's side of it: address and fingerprint of its choice.
+pub fn describe_handshake_chosen(is_ipv4: bool) -> String {
+    let family = if is_ipv4 { "IP4" } else { "IP6" };
+    format!(
+        "v=0\r\nc=IN {family} $\r\nm=audio $ UDP/TLS/RTP/SAVP {PAYLOAD_TYPE}\r\na=setup:passive\r\na=rtcp-mux\r\n\
+         a=fingerprint:SHA-256 $\r\n"
+    )
+}
+
 /// A stream of MSRP whose connection is opened towards the gateway (RFC 4975 section 8, RFC 6135), with the end's path and, under TLS, its
 /// fingerprint.
 pub fn describe_messages(address: SocketAddr, path: &str, fingerprint: Option<&str>) -> String {
