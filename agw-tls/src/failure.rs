@@ -19,6 +19,8 @@ pub enum TlsFailure {
     MalformedCertificate,
     /// The peer's certificates are longer than we keep.
     CertificatesTooLong,
+    /// The peer's handshake is longer than we read of somebody who has not proven anything.
+    HandshakeTooLong,
     /// The peer did not prove that it has the certificate's key.
     NoProof,
     /// No version of TLS that both sides allow.
@@ -47,7 +49,7 @@ pub enum TlsFailure {
 
 impl TlsFailure {
     /// One of every kind, in the order of [`TlsFailure::index`].
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::FingerprintMismatch,
         Self::FingerprintMissing,
         Self::FingerprintHash,
@@ -67,6 +69,7 @@ impl TlsFailure {
         Self::PskUnsupported,
         Self::Renegotiation,
         Self::Internal,
+        Self::HandshakeTooLong,
     ];
 
     /// What counts it: a place in a table and the name of that, the same for all alerts.
@@ -91,6 +94,7 @@ impl TlsFailure {
             Self::PskUnsupported => (16, "psk_unsupported"),
             Self::Renegotiation => (17, "renegotiation"),
             Self::Internal => (18, "internal"),
+            Self::HandshakeTooLong => (19, "handshake_too_long"),
         }
     }
 
@@ -115,6 +119,7 @@ impl fmt::Display for TlsFailure {
             Self::UnsupportedKey => "the peer's certificate has a key of a type that cannot be checked",
             Self::MalformedCertificate => "the peer's certificate cannot be read",
             Self::CertificatesTooLong => "the peer's certificates are longer than the gateway reads",
+            Self::HandshakeTooLong => "the peer's handshake is longer than the gateway reads",
             Self::NoProof => "the peer did not prove that it has the certificate's key",
             Self::NoCommonVersion => "no version of TLS in common",
             Self::NoCommonSuite => "no cipher suite, group or signature scheme in common",

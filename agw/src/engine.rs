@@ -19,9 +19,9 @@ use tokio::sync::{Notify, mpsc};
 /// Orders that may wait for one worker.
 const RING_ORDERS: usize = 4096;
 /// Descriptors that are not for media: listeners, connections, rings, logs.
-pub const OTHER_DESCRIPTORS: u64 = 256;
+const OTHER_DESCRIPTORS: u64 = 256;
 /// Ports of a call with one RTP stream: RTP and RTCP on each side.
-pub const PORTS_PER_CALL: u64 = 4;
+const PORTS_PER_CALL: u64 = 4;
 /// More descriptors than this are not used even where the limit is higher.
 const MAX_DESCRIPTORS: u64 = 1 << 20;
 
@@ -44,7 +44,7 @@ pub struct Engine {
 /// What the configuration or this host does not allow.
 pub fn start(config: &Config, pin: bool) -> Result<Engine, Failure> {
     let count = runtime::size(config.workers, sys::allowed_processors().map_or(1, |cores| cores.len()));
-    let descriptors = descriptors(config);
+    let descriptors = descriptors(config, count);
     let controller_config = controller_config(config, descriptors)?;
     let addresses = config.realm.values().map(|r| r.addresses.len()).sum();
     let setup = EpollSetup {
@@ -74,23 +74,33 @@ pub fn start(config: &Config, pin: bool) -> Result<Engine, Failure> {
 
 /// The most ports that can be open: all of all realms, or what the allowed calls need.
 fn ports(config: &Config) -> u64 {
-    let ports: u64 =
-        config.realm.values().map(|r| u64::from(r.ports.count()) * r.addresses.len() as u64).sum();
-    ports.min(u64::from(config.limits.contexts).saturating_mul(PORTS_PER_CALL))
+    all_ports(config).min(u64::from(config.limits.contexts).saturating_mul(PORTS_PER_CALL))
+}
+
+fn all_ports(config: &Config) -> u64 {
+    config.realm.values().map(|r| u64::from(r.ports.count()) * r.addresses.len() as u64).sum()
+}
+
+/// The descriptors that calls can need at most: ports, and for media over TCP the connection of each, of which a call with one stream has as many
+/// as one of RTP has ports for RTCP; and the connections that have not shown who they are.
+pub fn descriptors_needed(config: &Config, workers: usize) -> u64 {
+    let calls = (2 * all_ports(config)).min(u64::from(config.limits.contexts).saturating_mul(PORTS_PER_CALL));
+    calls + workers as u64 * u64::from(config.tcp.unproven_per_worker) + OTHER_DESCRIPTORS
 }
 
 /// Raises the limit of open files as far as this process may; says how many there are.
-fn descriptors(config: &Config) -> u64 {
+fn descriptors(config: &Config, workers: usize) -> u64 {
     let ports = ports(config);
     // RTP ports, half of all, get a companion where there are descriptors for it.
-    let wanted = (ports + ports / 2 + OTHER_DESCRIPTORS).min(MAX_DESCRIPTORS);
+    let needed = descriptors_needed(config, workers);
+    let wanted = needed.max(ports + ports / 2 + OTHER_DESCRIPTORS).min(MAX_DESCRIPTORS);
     match sys::raise_descriptor_limit(wanted) {
         Ok(got) => {
-            if got < ports + OTHER_DESCRIPTORS {
+            if got < needed {
                 tracing::warn!(
                     limit = got,
-                    wanted = ports + OTHER_DESCRIPTORS,
-                    "fewer open files are allowed than calls could need (ulimit -n, LimitNOFILE)"
+                    wanted = needed,
+                    "fewer open files are allowed than calls and their connections could need (ulimit -n, LimitNOFILE)"
                 );
             }
             got.min(MAX_DESCRIPTORS)
@@ -167,6 +177,7 @@ fn controller_config(config: &Config, descriptors: u64) -> Result<ControllerConf
         },
         tcp: TcpRules {
             times: config.tcp.times(config.tls.fingerprint_wait_ms),
+            bounds: config.tcp.bounds(config.tls.handshake_bytes),
             profile: config.tls.profile(),
             fingerprint_hashes: hashes(&config.tls.fingerprint_hashes),
             msrp_fingerprint_hashes: hashes(&config.tls.msrp_fingerprint_hashes),

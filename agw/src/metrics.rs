@@ -3,7 +3,7 @@
 //! and workers, all bounded; never an address, SSRC or call.
 
 use crate::runtime::WorkerWatch;
-use agw_core::model::{Leg, Malformation};
+use agw_core::model::{Leg, Malformation, TlsFailure};
 use agw_core::worker::stats::{
     ConnectionEvent, Counter, DropReason, HANDSHAKE_BOUNDS_US, HandshakeResult, JITTER_BOUNDS_US, MsrpCount,
     PacketKind, RESIDENCE_BOUNDS_US,
@@ -149,6 +149,16 @@ impl Scrape {
             let labels = [("leg", leg.as_str()), ("event", event.as_str())];
             count(&mut family, &labels, self.sum(Counter::Connections(leg, event)))?;
         }
+        let help = "Connections of media now: proven says whether they have shown who they are";
+        let mut family = out.encode_descriptor("connections_open", help, None, MetricType::Gauge)?;
+        let unproven = self.sum(Counter::ConnectionsUnproven);
+        let proven = self.sum(Counter::ConnectionsOpen).saturating_sub(unproven);
+        for (label, n) in [("no", unproven), ("yes", proven)] {
+            family.encode_family(&[("proven", label)])?.encode_gauge(&n)?;
+        }
+        let help = "Memory in which bytes of streams over TCP wait now";
+        out.encode_descriptor("stream_buffer", help, Some(&Unit::Bytes), MetricType::Gauge)?
+            .encode_gauge(&self.sum(Counter::StreamBufferBytes))?;
         let received = "Bytes that came over TCP";
         self.of_legs(out, "stream_bytes_received", received, &Counter::StreamBytesReceived)?;
         self.of_legs(out, "stream_bytes_sent", "Bytes that left over TCP", &Counter::StreamBytesSent)
@@ -162,6 +172,11 @@ impl Scrape {
                 let labels = [("protocol", "tls"), ("role", role), ("result", result.as_str())];
                 count(&mut family, &labels, self.sum(Counter::Handshakes { is_client, result }))?;
             }
+        }
+        let help = "TLS sessions of media that were up and broke, by reason";
+        let mut family = out.encode_descriptor("tls_sessions_broken", help, None, MetricType::Counter)?;
+        for reason in TlsFailure::ALL {
+            count(&mut family, &[("reason", reason.as_str())], self.sum(Counter::SessionsBroken(reason)))?;
         }
         let help = "Time from the connection to the end of its handshake, of those that got there";
         let mut family =

@@ -3,7 +3,7 @@
 mod common;
 
 use agw_core::flow::tcp::BUFFER_BYTES;
-use common::{Gateway, PATIENCE, context_of, eventually};
+use common::{Gateway, PATIENCE, context_of, eventually, peak_bytes};
 use loadtest::control::{GatewayAddress, Protocol};
 use loadtest::msrp::{Load, MessageWay, MsrpRun};
 use std::io::{ErrorKind, Read, Write};
@@ -136,14 +136,6 @@ fn a_far_side_that_refuses_is_passed_on_and_so_is_a_stranger_turned_away() {
     });
     assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset, "as the far side did");
     eventually("refused", || (events("refused") == 1.0).then_some(()));
-}
-
-/// What the process has taken of memory at most until now, in bytes (proc(5): VmHWM). The kernel counts by processor and adds up roughly,
-/// so that a later answer may be a little less.
-fn peak_bytes(pid: u32) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().split(' ').next().unwrap().parse::<usize>().unwrap() * 1024
 }
 
 // TCP-4: back-pressure from reader to writer, through TLS and MSRP.

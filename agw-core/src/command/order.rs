@@ -6,7 +6,7 @@
 
 mod tcp;
 
-pub use tcp::{TcpPlan, TcpTimes, TlsPlan};
+pub use tcp::{TcpBounds, TcpPlan, TcpTimes, TlsPlan};
 
 use super::{Observation, Ticket};
 use crate::flow::Flow;

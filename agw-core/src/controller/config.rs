@@ -1,6 +1,6 @@
 //! What a controller is made with: realms, limits, and what local policy says of keys and latching.
 
-use crate::command::order::TcpTimes;
+use crate::command::order::{TcpBounds, TcpTimes};
 use crate::model::{Application, HashFunction};
 use crate::ports::{RealmConfig, RealmError};
 use agw_srtp::Suite;
@@ -109,6 +109,8 @@ impl Default for SrtpRules {
 pub struct TcpRules {
     /// How long things may take.
     pub times: TcpTimes,
+    /// How much is held for peers who have proven nothing.
+    pub bounds: TcpBounds,
     /// Versions, suites and groups of TLS (TLS-6).
     pub profile: Profile,
     /// The hash functions of fingerprints that are believed. Default: all but SHA-1.
@@ -123,6 +125,7 @@ impl Default for TcpRules {
     fn default() -> Self {
         Self {
             times: TcpTimes::default(),
+            bounds: TcpBounds::default(),
             profile: Profile::default(),
             fingerprint_hashes: HashFunction::ALL
                 .into_iter()
@@ -149,6 +152,7 @@ impl fmt::Debug for TcpRules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpRules")
             .field("times", &self.times)
+            .field("bounds", &self.bounds)
             .field("fingerprint_hashes", &self.fingerprint_hashes)
             .field("seed", &"redacted")
             .finish_non_exhaustive()

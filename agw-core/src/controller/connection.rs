@@ -345,6 +345,7 @@ impl Stream {
             rewrite: connection.rewrite.clone(),
             check_framing: connection.check_framing,
             times: rules.times,
+            bounds: rules.bounds,
         };
         self.note_told(shape);
         Some(plan)

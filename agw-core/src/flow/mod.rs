@@ -362,6 +362,7 @@ impl Flow {
             policed: self.policed,
             messages: [0; 2],
             idle_ms: self.activities.idle_ms(now),
+            connection: None,
         }
     }
 }

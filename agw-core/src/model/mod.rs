@@ -27,7 +27,7 @@ pub use rtp::{
     RtpNames, RtpSpec,
 };
 pub use security::{CryptoAttribute, Direction, Security};
-pub use statistics::StreamStatistics;
+pub use statistics::{ConnectionState, ConnectionStatus, Proof, SessionStatus, StreamStatistics};
 pub use stream::{
     LatchAction, MAX_FILTER_ENTRIES, Mode, Remote, SourceFilter, SourceRule, StreamId, StreamSpec,
 };

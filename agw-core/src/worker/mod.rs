@@ -134,6 +134,10 @@ impl<Io: PacketIo + StreamIo> Worker<Io> {
         self.tally.set(Counter::ElapsedUs, done.0.saturating_sub(began.0));
         self.tally.set(Counter::Flows, self.table.installed() as u64);
         self.tally.set(Counter::TcpFlows, self.connections.installed() as u64);
+        let [open, unproven] = self.connections.open();
+        self.tally.set(Counter::ConnectionsOpen, open as u64);
+        self.tally.set(Counter::ConnectionsUnproven, unproven as u64);
+        self.tally.set(Counter::StreamBufferBytes, self.connections.buffer_bytes() as u64);
         self.published.publish(&self.tally);
         Ok(())
     }

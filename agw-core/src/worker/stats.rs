@@ -10,7 +10,7 @@ mod tcp;
 
 pub use tcp::{ConnectionEvent, HandshakeResult, MsrpCount};
 
-use crate::model::{Leg, Malformation};
+use crate::model::{Leg, Malformation, TlsFailure};
 use agw_srtp::Error as SrtpError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -216,6 +216,14 @@ pub enum Counter {
     StreamBytesReceived(Leg),
     /// `agw_stream_bytes_sent_total`.
     StreamBytesSent(Leg),
+    /// `agw_tls_sessions_broken_total`: sessions that were up.
+    SessionsBroken(TlsFailure),
+    /// Connections now; a gauge.
+    ConnectionsOpen,
+    /// Those of them that have not shown who they are; a gauge.
+    ConnectionsUnproven,
+    /// Memory in which bytes of streams wait; a gauge.
+    StreamBufferBytes,
     /// Microseconds between a wake-up and the end of its work.
     BusyUs,
     /// Microseconds since the worker began to turn.
@@ -248,7 +256,7 @@ const JITTER_AT: usize = LOST_AT + LEGS;
 const JITTER_SUM_AT: usize = JITTER_AT + LEGS * JITTER_BUCKETS;
 const RESIDENCE_AT: usize = JITTER_SUM_AT + LEGS;
 const RESIDENCE_SUM_AT: usize = RESIDENCE_AT + RESIDENCE_BUCKETS;
-const CONNECTIONS_AT: usize = RESIDENCE_SUM_AT + 7;
+const CONNECTIONS_AT: usize = RESIDENCE_SUM_AT + 10;
 const STREAM_RECEIVED_AT: usize = CONNECTIONS_AT + LEGS * CONNECTION_EVENTS;
 const STREAM_SENT_AT: usize = STREAM_RECEIVED_AT + LEGS;
 const HANDSHAKES_AT: usize = STREAM_SENT_AT + LEGS;
@@ -257,7 +265,8 @@ const HANDSHAKE_BUCKETS_AT: usize = HANDSHAKES_AT + 2 * HandshakeResult::COUNT;
 const HANDSHAKE_SUM_AT: usize = HANDSHAKE_BUCKETS_AT + 2 * HANDSHAKE_BUCKETS;
 const MSRP_AT: usize = HANDSHAKE_SUM_AT + 2;
 const MALFORMED_AT: usize = MSRP_AT + LEGS * MsrpCount::ALL.len();
-const COUNTERS: usize = MALFORMED_AT + LEGS * Malformation::ALL.len();
+const BROKEN_AT: usize = MALFORMED_AT + LEGS * Malformation::ALL.len();
+const COUNTERS: usize = BROKEN_AT + TlsFailure::ALL.len();
 
 const fn leg(leg: Leg) -> usize {
     match leg {
@@ -291,6 +300,10 @@ impl Counter {
             Self::Flows => RESIDENCE_SUM_AT + 4,
             Self::AnswersFull => RESIDENCE_SUM_AT + 5,
             Self::TcpFlows => RESIDENCE_SUM_AT + 6,
+            Self::ConnectionsOpen => RESIDENCE_SUM_AT + 7,
+            Self::ConnectionsUnproven => RESIDENCE_SUM_AT + 8,
+            Self::StreamBufferBytes => RESIDENCE_SUM_AT + 9,
+            Self::SessionsBroken(failure) => BROKEN_AT + failure.index(),
             Self::Connections(l, e) => CONNECTIONS_AT + leg(l) * CONNECTION_EVENTS + e as usize,
             Self::Handshakes { is_client, result } => {
                 HANDSHAKES_AT + HandshakeResult::COUNT * is_client as usize + result.index()
@@ -417,7 +430,11 @@ mod tests {
             Counter::Flows,
             Counter::AnswersFull,
             Counter::TcpFlows,
+            Counter::ConnectionsOpen,
+            Counter::ConnectionsUnproven,
+            Counter::StreamBufferBytes,
         ];
+        all.extend(TlsFailure::ALL.map(Counter::SessionsBroken));
         for is_client in [false, true] {
             all.extend(HandshakeResult::all().map(|result| Counter::Handshakes { is_client, result }));
             all.extend((0..HANDSHAKE_BUCKETS).map(|bucket| Counter::HandshakeBucket { is_client, bucket }));

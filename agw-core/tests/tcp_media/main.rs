@@ -3,7 +3,10 @@
 
 mod ending;
 mod msrp;
+mod phone;
 mod pressure;
 mod rig;
 mod set_up;
 mod tls;
+mod tls_ending;
+mod unproven;

@@ -1,115 +1,12 @@
 //! TLS at a side: who is who, who begins, and that no byte of media passes before a peer has proven itself (TLS-1 to TLS-8, TLS-12).
 
-use crate::rig::{Call, Rig, Side, UP, read, role, was_reset};
-use agw_core::command::{Command, Observation, Refusal};
-use agw_core::flow::tcp::BUFFER_BYTES;
-use agw_core::io::sim::StreamPeer;
+use crate::phone::*;
+use crate::rig::{Rig, UP, read, role};
+use agw_core::command::{Command, Refusal};
 use agw_core::model::*;
-use agw_core::worker::stats::{ConnectionEvent, Counter, HandshakeResult};
-use agw_tls::{Credentials, Engine, Identity, Profile, Role, Tls, judge};
-use std::io;
+use agw_core::worker::stats::{Counter, HandshakeResult};
+use agw_tls::{Identity, Role, Tls, judge};
 use std::time::Duration;
-
-const TLS: Transport = Transport::Tcp { tls: true, application: Application::Opaque };
-const SESSION_UP: Observation = Observation::Session(Bearer::Established);
-
-const fn session_failed(failure: TlsFailure) -> Observation {
-    Observation::Session(Bearer::Failed(BearerFailure::Tls(failure)))
-}
-
-/// A far end that speaks TLS.
-struct Phone {
-    peer: StreamPeer,
-    engine: Engine,
-    received: Vec<u8>,
-    failure: Option<TlsFailure>,
-    ended: bool,
-}
-
-impl Phone {
-    fn new(peer: StreamPeer, role: Role, identity: &Identity) -> Self {
-        let tls = Tls::new(&Profile::default()).unwrap();
-        let engine = tls.engine(role, &Credentials::Certificate(identity.clone())).unwrap();
-        Self { peer, engine, received: Vec::new(), failure: None, ended: false }
-    }
-
-    /// Moves what there is to be moved.
-    fn pump(&mut self) {
-        let mut buffer = [0; 4096];
-        loop {
-            match self.peer.receive(&mut buffer) {
-                Ok(0) | Err(_) if self.ended => break,
-                Ok(0) => self.ended = true,
-                Ok(n) => {
-                    let mut fed = 0;
-                    while fed < n && self.failure.is_none() {
-                        fed += self.engine.feed(&buffer[fed..n]);
-                        self.work();
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => self.ended = true,
-            }
-        }
-        self.work();
-        loop {
-            let n = self.engine.drain(&mut buffer);
-            if n == 0 || self.peer.send(&buffer[..n]).is_err() {
-                break;
-            }
-        }
-    }
-
-    fn work(&mut self) {
-        if let Err(failure) = self.engine.process() {
-            self.failure.get_or_insert(failure);
-        }
-        let mut buffer = [0; 4096];
-        loop {
-            let n = self.engine.read(&mut buffer);
-            if n == 0 {
-                break;
-            }
-            self.received.extend(&buffer[..n]);
-        }
-    }
-
-    fn say(&mut self, bytes: &[u8]) {
-        assert_eq!(self.engine.write(bytes), bytes.len());
-        self.pump();
-    }
-}
-
-fn run(rig: &mut Rig, phones: &mut [&mut Phone]) {
-    for _ in 0..60 {
-        phones.iter_mut().for_each(|phone| phone.pump());
-        rig.turn();
-    }
-}
-
-fn promise(identity: &Identity) -> TlsSpec {
-    TlsSpec {
-        peer: vec![identity.fingerprint(HashFunction::Sha256)],
-        own: vec![HashFunction::Sha256],
-        ..TlsSpec::default()
-    }
-}
-
-/// A TLS side towards the phone, and a plain one towards the core, both waiting for a connection.
-fn call(rig: &mut Rig, tls: TlsSpec) -> Call {
-    let context = rig.context();
-    let ue = rig.add_tls(context, "access", TLS, role(TcpSetup::Passive), tls);
-    let core = rig.add(context, "core", crate::rig::TCP, role(TcpSetup::Passive));
-    Call { context, ue, core }
-}
-
-fn dial(side: &Side) -> StreamPeer {
-    side.host.connect(side.local).unwrap()
-}
-
-fn only(rig: &mut Rig, id: TerminationId) -> Vec<Observation> {
-    rig.take_notices().into_iter().filter(|(of, _)| *of == id).map(|(_, what)| what).collect()
-}
 
 #[test]
 fn a_phone_with_the_right_certificate_speaks_tls_and_the_core_plain() {
@@ -280,109 +177,6 @@ fn unknown_hash_functions_prove_nothing() {
 }
 
 #[test]
-fn strangers_who_connect_and_say_nothing_do_not_keep_the_peer_out() {
-    let mut rig = Rig::new();
-    let identity = Identity::generate().unwrap();
-    let call = call(&mut rig, promise(&identity));
-    let strangers: Vec<_> = (0..12).map(|_| rig.host(66).connect(call.ue.local).unwrap()).collect();
-    rig.settle();
-    assert_eq!(rig.count(Leg::Access, ConnectionEvent::TurnedAway), 8, "TLS-12");
-    let mut phone = Phone::new(dial(&call.ue), Role::Client, &identity);
-    run(&mut rig, &mut [&mut phone]);
-    assert!(only(&mut rig, call.ue.id).contains(&SESSION_UP));
-    assert!(strangers.iter().all(was_reset), "once the peer is proven nobody else is wanted");
-}
-
-#[test]
-fn who_does_not_finish_the_handshake_is_dropped_in_time() {
-    let mut rig = Rig::new();
-    let call = call(&mut rig, promise(&Identity::generate().unwrap()));
-    let slow = dial(&call.ue);
-    for byte in [22, 3, 1, 0] {
-        slow.send(&[byte]).unwrap();
-        rig.pass(Duration::from_secs(2));
-    }
-    rig.pass(Duration::from_secs(4));
-    assert!(read(&slow).1.is_some());
-    assert_eq!(only(&mut rig, call.ue.id), [UP, session_failed(TlsFailure::TimedOut)]);
-}
-
-#[test]
-fn what_is_no_tls_is_refused() {
-    let mut rig = Rig::new();
-    let call = call(&mut rig, promise(&Identity::generate().unwrap()));
-    let peer = dial(&call.ue);
-    peer.send(&[b'G'; 40_000]).unwrap_or(0);
-    rig.settle();
-    assert!(read(&peer).1.is_some());
-    assert_eq!(only(&mut rig, call.ue.id), [UP, session_failed(TlsFailure::Misbehaved)]);
-}
-
-#[test]
-fn when_the_peer_ends_tls_what_was_in_flight_arrives_and_both_sides_close_in_order() {
-    let mut rig = Rig::new();
-    let identity = Identity::generate().unwrap();
-    let call = call(&mut rig, promise(&identity));
-    let core = dial(&call.core);
-    let mut phone = Phone::new(dial(&call.ue), Role::Client, &identity);
-    run(&mut rig, &mut [&mut phone]);
-    only(&mut rig, call.ue.id);
-    phone.say(b"goodbye");
-    phone.engine.close();
-    run(&mut rig, &mut [&mut phone]);
-    let (bytes, end) = read(&core);
-    assert_eq!(bytes, b"goodbye");
-    assert!(matches!(end, Some(Ok(()))));
-    // The core does not close its half: TLS-8 does not wait for that for ever.
-    rig.pass(Duration::from_secs(4));
-    run(&mut rig, &mut [&mut phone]);
-    assert!(phone.engine.peer_has_closed() && phone.ended);
-    let told = only(&mut rig, call.ue.id);
-    assert!(told.contains(&Observation::Session(Bearer::Released)), "{told:?}");
-}
-
-#[test]
-fn an_end_of_tcp_without_the_end_of_tls_is_told_as_such() {
-    let mut rig = Rig::new();
-    let identity = Identity::generate().unwrap();
-    let call = call(&mut rig, promise(&identity));
-    let core = dial(&call.core);
-    let mut phone = Phone::new(dial(&call.ue), Role::Client, &identity);
-    run(&mut rig, &mut [&mut phone]);
-    only(&mut rig, call.ue.id);
-    phone.peer.finish();
-    rig.settle();
-    assert!(matches!(read(&core).1, Some(Ok(()))));
-    assert!(only(&mut rig, call.ue.id).contains(&session_failed(TlsFailure::Truncated)));
-}
-
-#[test]
-fn a_stalled_reader_behind_tls_bounds_what_waits_and_all_arrives() {
-    let mut rig = Rig::new();
-    rig.net.set_window(4096);
-    let identity = Identity::generate().unwrap();
-    let call = call(&mut rig, promise(&identity));
-    let core = dial(&call.core);
-    let mut phone = Phone::new(dial(&call.ue), Role::Client, &identity);
-    for _ in 0..20 {
-        run(&mut rig, &mut [&mut phone]);
-    }
-    let all: Vec<u8> = (0..400_000_u32).map(|n| (n * 3 + n / 77) as u8).collect();
-    let mut sent = 0;
-    for _ in 0..1000 {
-        sent += core.send(&all[sent..]).unwrap_or(0);
-        rig.turn();
-    }
-    assert!(sent < BUFFER_BYTES + 4 * 4096, "{sent} bytes were taken for a reader that reads nothing");
-    while phone.received.len() < all.len() {
-        sent += core.send(&all[sent..]).unwrap_or(0);
-        phone.pump();
-        rig.turn();
-    }
-    assert!(phone.received == all);
-}
-
-#[test]
 fn media_over_tls_at_both_sides() {
     let mut rig = Rig::new();
     let (a, b) = (Identity::generate().unwrap(), Identity::generate().unwrap());
@@ -396,27 +190,6 @@ fn media_over_tls_at_both_sides() {
     far.say(b"the other");
     run(&mut rig, &mut [&mut phone, &mut far]);
     assert_eq!((phone.received, far.received), (b"the other".to_vec(), b"one way".to_vec()));
-}
-
-#[test]
-fn a_storm_of_handshakes_is_worked_off_a_few_steps_a_turn() {
-    let mut rig = Rig::new();
-    let identity = Identity::generate().unwrap();
-    let calls: Vec<_> = (0..20).map(|_| call(&mut rig, promise(&identity))).collect();
-    let mut phones: Vec<_> =
-        calls.iter().map(|call| Phone::new(dial(&call.ue), Role::Client, &identity)).collect();
-    phones.iter_mut().for_each(Phone::pump);
-    rig.turn();
-    rig.turn();
-    let begun = |phones: &mut [Phone]| {
-        phones.iter_mut().for_each(Phone::pump);
-        phones.iter().filter(|phone| !phone.engine.is_handshaking()).count()
-    };
-    let at_once = begun(&mut phones);
-    assert!(at_once <= 4, "{at_once} were answered within two turns");
-    let mut references: Vec<&mut Phone> = phones.iter_mut().collect();
-    run(&mut rig, &mut references);
-    assert_eq!(begun(&mut phones), 20);
 }
 
 #[test]

@@ -117,6 +117,7 @@ impl Model {
                     policed: 0,
                     messages: self.messages,
                     idle_ms: [Some(20), Some(20)],
+                    connection: None,
                 },
             });
         }

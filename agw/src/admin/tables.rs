@@ -142,6 +142,7 @@ pub fn context(request: &OneContext) -> Result<(), Failure> {
                 if s.dscp > 0 || s.dscp_copied {
                     text.push_str(&format!("      dscp   {}{copied}\n", s.dscp));
                 }
+                text.push_str(&connection(s));
                 if let Some(c) = &s.counters {
                     text.push_str(&format!(
                         "      from the peer {} packets, {} octets; to it {} packets, {} octets\n",
@@ -170,6 +171,38 @@ pub fn context(request: &OneContext) -> Result<(), Failure> {
         }
         text
     })
+}
+
+/// The lines of a connection; none of a stream that is none.
+fn connection(stream: &Stream) -> String {
+    let mut text = String::new();
+    if let Some(tcp) = &stream.tcp {
+        let peer = tcp.peer.as_ref().map(|peer| format!(" with {peer}")).unwrap_or_default();
+        let unproven =
+            if tcp.unproven > 0 { format!(", {} not proven", tcp.unproven) } else { String::new() };
+        let (state, ins, outs) = (tcp.state.replace('_', " "), tcp.waiting_in_bytes, tcp.waiting_out_bytes);
+        text.push_str(&format!(
+            "      tcp    {state}{peer}{unproven}, bytes that wait: {ins} from the peer, {outs} to it\n"
+        ));
+        if let Some(tls) = &tcp.tls {
+            let agreed = match (&tls.version, &tls.suite) {
+                (Some(version), Some(suite)) => format!("{version} {suite}"),
+                _ => "nothing agreed on yet".to_owned(),
+            };
+            let proof = match tls.proven_by.as_deref() {
+                None => "not proven".to_owned(),
+                Some("key") => "proven by its key".to_owned(),
+                Some(hash) => format!("proven by its {hash} fingerprint"),
+            };
+            text.push_str(&format!("      tls    {agreed}, we are the {}, the peer is {proof}\n", tls.role));
+        }
+    }
+    for (what, became) in [("TCP", &stream.connection), ("TLS", &stream.session)] {
+        if let Some(words) = became.as_ref().filter(|words| words.starts_with("failed")) {
+            text.push_str(&format!("      {what} {words}\n"));
+        }
+    }
+    text
 }
 
 fn allowance(rates: &Rates) -> String {

@@ -146,9 +146,50 @@ pub struct Stream {
     pub dscp_copied: bool,
     /// Whether the other side of the context has this stream too.
     pub joined: bool,
+    /// What became of its connection last: `established`, `released`, or `failed: ` and why; absent where nothing has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
+    /// What became of its TLS session last, in the same words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Its connection as it is now; only in `/contexts/ID`, and of TCP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<Tcp>,
     /// What it has carried; only in `/contexts/ID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counters: Option<Counters>,
+}
+
+/// A connection as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tcp {
+    /// `idle`, `listening`, `connecting`, `handshaking`, `awaiting_fingerprint`, `up`, `closing` or `over`.
+    pub state: String,
+    /// Who is at the other end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// How many have connected and not shown who they are.
+    pub unproven: u8,
+    /// Bytes that came from the peer and wait for the other side.
+    pub waiting_in_bytes: usize,
+    /// Bytes that wait for the peer to take them.
+    pub waiting_out_bytes: usize,
+    /// Its TLS session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+}
+
+/// A TLS session as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tls {
+    /// Ours: `client` or `server`.
+    pub role: String,
+    /// `1.2` or `1.3`, once it is agreed on.
+    pub version: Option<String>,
+    /// The cipher suite by its registered name.
+    pub suite: Option<String>,
+    /// What showed that the peer is who it should be: the hash function of the fingerprint that its certificate has, or `key`; absent until then.
+    pub proven_by: Option<String>,
 }
 
 /// What a peer may send, in octets of IP packets.

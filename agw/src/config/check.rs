@@ -8,6 +8,7 @@ pub use iq::keys_are_exposed;
 use super::load::Problem;
 use super::{Backend, Config, Realm, Side, Threshold};
 use agw_core::controller::MAX_IDENTITIES;
+use agw_core::flow::tcp::MAX_LINES;
 
 /// All suites, by their names in RFC 4568, RFC 6188 and RFC 7714 (SRTP-11).
 pub const SUITES: [&str; 9] = [
@@ -47,6 +48,10 @@ pub fn check(config: &Config) -> Vec<Problem> {
     range(&mut found, "tcp.accept_ms", config.tcp.accept_ms.into(), 1_000, 3_600_000);
     range(&mut found, "tcp.linger_ms", config.tcp.linger_ms.into(), 100, 60_000);
     range(&mut found, "tcp.idle_s", config.tcp.idle_s.into(), 0, 86_400);
+    range(&mut found, "tcp.unproven", config.tcp.unproven.into(), 1, MAX_LINES as u64);
+    range(&mut found, "tcp.unproven_per_worker", config.tcp.unproven_per_worker.into(), 64, 65_536);
+    range(&mut found, "tcp.give_way_ms", config.tcp.give_way_ms.into(), 0, 120_000);
+    range(&mut found, "tls.handshake_bytes", config.tls.handshake_bytes.into(), 4_096, 65_536);
     names(&mut found, "tls.versions", &config.tls.versions, &["1.2", "1.3"], 1);
     names(&mut found, "dtls.versions", &config.dtls.versions, &["1.0", "1.2"], 1);
     names(&mut found, "tls.fingerprint_hashes", &config.tls.fingerprint_hashes, &HASHES, 1);
@@ -267,6 +272,11 @@ mod tests {
             "tcp.accept_ms=0",
             "tcp.linger_ms=0",
             "tcp.idle_s=86401",
+            "tcp.unproven=0",
+            "tcp.unproven=9",
+            "tcp.unproven_per_worker=63",
+            "tcp.give_way_ms=120001",
+            "tls.handshake_bytes=4095",
             "tls.versions=[\"1.1\"]",
             "tls.versions=[]",
             "tls.suites=[\"TLS_RSA_WITH_NULL_SHA256\"]",

@@ -1,5 +1,6 @@
 //! `[tls]`: which TLS is spoken with the peers of media (TLS-6), and what is taken from them as proof (TLS-2).
 
+use agw_core::command::order::TcpBounds;
 use agw_tls::profile::ProfileError;
 use agw_tls::{Profile, Version};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ pub struct Tls {
     pub msrp_fingerprint_hashes: Vec<String>,
     /// How long media is held for a late fingerprint.
     pub fingerprint_wait_ms: u32,
+    /// Bytes that are read of a peer until it has shown who it is.
+    pub handshake_bytes: u32,
     /// Certificates of ours that are made before a stream asks for one.
     pub certificates_ready: u16,
 }
@@ -30,6 +33,7 @@ impl Default for Tls {
             fingerprint_hashes: ["sha-256", "sha-384", "sha-512"].map(str::to_owned).to_vec(),
             msrp_fingerprint_hashes: vec!["sha-1".to_owned()],
             fingerprint_wait_ms: 30_000,
+            handshake_bytes: TcpBounds::default().handshake_bytes,
             certificates_ready: 256,
         }
     }

@@ -1,6 +1,7 @@
-//! `[tcp]`: how long things may take on connections of media (MSRP, BFCP and whatever else is relayed over TCP).
+//! `[tcp]`: how long things may take on connections of media (MSRP, BFCP and whatever else is relayed over TCP), and how many there may be that have
+//! not shown who they are.
 
-use agw_core::command::order::TcpTimes;
+use agw_core::command::order::{TcpBounds, TcpTimes};
 use serde::{Deserialize, Serialize};
 
 /// `[tcp]`.
@@ -17,12 +18,29 @@ pub struct Tcp {
     pub linger_ms: u32,
     /// Seconds without a byte after which a connection is ended; 0: never.
     pub idle_s: u32,
+    /// Connections of one stream that have not shown who they are.
+    pub unproven: u8,
+    /// Of all streams of a worker.
+    pub unproven_per_worker: u32,
+    /// How long one of them keeps its place when somebody else comes.
+    pub give_way_ms: u32,
 }
 
 impl Default for Tcp {
     fn default() -> Self {
         let TcpTimes { connect_ms, handshake_ms, accept_ms, linger_ms, idle_ms, .. } = TcpTimes::default();
-        Self { connect_ms, handshake_ms, accept_ms, linger_ms, idle_s: idle_ms.unwrap_or(0) / 1000 }
+        let TcpBounds { unproven, unproven_per_worker, give_way_ms, .. } = TcpBounds::default();
+        let idle_s = idle_ms.unwrap_or(0) / 1000;
+        Self {
+            connect_ms,
+            handshake_ms,
+            accept_ms,
+            linger_ms,
+            idle_s,
+            unproven,
+            unproven_per_worker,
+            give_way_ms,
+        }
     }
 }
 
@@ -36,6 +54,16 @@ impl Tcp {
             accept_ms: self.accept_ms,
             linger_ms: self.linger_ms,
             idle_ms: (self.idle_s > 0).then(|| self.idle_s.saturating_mul(1000)),
+        }
+    }
+
+    /// As the engine wants it, with what `[tls]` says of the length of handshakes.
+    pub fn bounds(&self, handshake_bytes: u32) -> TcpBounds {
+        TcpBounds {
+            unproven: self.unproven,
+            unproven_per_worker: self.unproven_per_worker,
+            give_way_ms: self.give_way_ms,
+            handshake_bytes,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::admin::views::{
 };
 use crate::metrics::{ControlNumbers, RealmNumbers};
 use agw_core::controller::{ContextView, StreamView};
-use agw_core::model::{ContextId, Leg, Mode, Policing, SourceFilter, SourceRule};
+use agw_core::model::{Bearer, ContextId, Leg, Mode, Policing, SourceFilter, SourceRule};
 use agw_iq::counters::TransactionResult;
 use std::sync::PoisonError;
 use std::time::Instant;
@@ -198,7 +198,19 @@ fn stream(view: &StreamView) -> Stream {
         dscp: view.dscp,
         dscp_copied: view.copy_dscp,
         joined: view.joined,
+        connection: view.connection.map(became),
+        session: view.session.map(became),
+        tcp: None,
         counters: None,
+    }
+}
+
+/// What became of a connection or a session.
+fn became(bearer: Bearer) -> String {
+    match bearer {
+        Bearer::Established => "established".to_owned(),
+        Bearer::Released => "released".to_owned(),
+        Bearer::Failed(failure) => format!("failed: {failure}"),
     }
 }
 

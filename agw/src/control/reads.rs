@@ -1,9 +1,9 @@
 //! `agw context ID` with counters: the workers are asked for them, and the answer waits until they have said all. A few such questions at
 //! a time; what is more is answered without counters.
 
-use crate::admin::views::{Context, Counters};
+use crate::admin::views::{Context, Counters, Tcp, Tls};
 use agw_core::command::{Command, Event, Gateway, Reply, Ticket};
-use agw_core::model::{StreamStatistics, TerminationId};
+use agw_core::model::{ConnectionStatus, Proof, StreamStatistics, TerminationId};
 use tokio::sync::oneshot;
 
 /// Questions that may wait for the workers.
@@ -55,6 +55,7 @@ impl Reads {
                     let terminations = read.context.terminations.iter_mut().filter(|t| t.id == termination.0);
                     for found in terminations.flat_map(|t| &mut t.streams).filter(|s| s.id == stream.0) {
                         found.counters = Some(counters(statistics));
+                        found.tcp = statistics.connection.as_ref().map(tcp);
                     }
                 }
             }
@@ -66,6 +67,25 @@ impl Reads {
             }
             Event::Notice(_) => {}
         }
+    }
+}
+
+fn tcp(status: &ConnectionStatus) -> Tcp {
+    Tcp {
+        state: status.state.as_str().to_owned(),
+        peer: status.peer.map(|peer| peer.to_string()),
+        unproven: status.unproven,
+        waiting_in_bytes: status.waiting_bytes[0],
+        waiting_out_bytes: status.waiting_bytes[1],
+        tls: status.session.map(|session| Tls {
+            role: if session.is_client { "client" } else { "server" }.to_owned(),
+            version: session.agreed.map(|(version, _)| version.name().to_owned()),
+            suite: session.agreed.map(|(_, suite)| suite.to_owned()),
+            proven_by: session.proof.map(|proof| match proof {
+                Proof::Fingerprint(hash) => hash.name().to_owned(),
+                Proof::Key => "key".to_owned(),
+            }),
+        }),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Finding, Host};
 use crate::config::check::keys_are_exposed;
 use crate::config::values::{Ports, Scheme};
 use crate::config::{Config, Protection};
-use crate::engine::{OTHER_DESCRIPTORS, PORTS_PER_CALL};
+use crate::engine::descriptors_needed;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -92,9 +92,7 @@ fn softnet(host: &dyn Host) -> Option<Finding> {
 }
 
 fn descriptors(config: &Config, host: &dyn Host) -> Finding {
-    let ports: u64 =
-        config.realm.values().map(|r| u64::from(r.ports.count()) * r.addresses.len() as u64).sum();
-    let wanted = ports.min(u64::from(config.limits.contexts) * PORTS_PER_CALL) + OTHER_DESCRIPTORS;
+    let wanted = descriptors_needed(config, crate::runtime::size(config.workers, host.cores()));
     let limits = host.read("/proc/self/limits").unwrap_or_default();
     let hard = limits
         .lines()
@@ -105,7 +103,7 @@ fn descriptors(config: &Config, host: &dyn Host) -> Finding {
         Some((_, Ok(hard))) if hard < wanted => Finding::bad(
             format!("at most {hard} open files, but calls and connections can need {wanted}"),
             format!(
-                "LimitNOFILE={wanted} in the systemd unit, or ulimit -Hn {wanted}, or a lower limits.contexts"
+                "LimitNOFILE={wanted} in the systemd unit, or ulimit -Hn {wanted}, or a lower limits.contexts or tcp.unproven_per_worker"
             ),
         ),
         Some((hard, _)) => Finding::good(format!("{hard} open files allowed, {wanted} needed at most")),
@@ -435,6 +433,12 @@ mod tests {
             ),
             (tuned.clone().with("/proc/sys/net/core/somaxconn", "128"), &[], Verdict::Warn, "somaxconn"),
             (tuned.clone(), &["realm.core.ports=500-600"], Verdict::Bad, "below 1024"),
+            (
+                tuned.clone().with("/proc/self/limits", "Max open files 1024 60000 files"),
+                &["workers=8", "tcp.unproven_per_worker=8192"],
+                Verdict::Bad,
+                "calls and connections can need",
+            ),
             (tuned.clone(), &["workers=9"], Verdict::Warn, "9 workers on 8"),
             (tuned.clone(), &["iq.text=0.0.0.0:2944"], Verdict::Warn, "SDES keys will be refused"),
             (Pretend { no_ipv6: true, ..tuned }, &["realm.core.addresses=[\"::1\"]"], Verdict::Bad, "IPv6"),

@@ -40,6 +40,14 @@ pub fn eventually<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// What the process has taken of memory at most until now, in bytes (proc(5): VmHWM). The kernel counts by processor and adds up roughly,
+/// so that a later answer may be a little less.
+pub fn peak_bytes(pid: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().split(' ').next().unwrap().parse::<usize>().unwrap() * 1024
+}
+
 /// The program, without waiting for it.
 pub fn agw(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_agw")).args(arguments).output().unwrap()

@@ -8,7 +8,7 @@ use rustls::crypto::{
     CryptoProvider, aws_lc_rs::default_provider, verify_tls12_signature, verify_tls13_signature,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme, SupportedProtocolVersion};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::sync::Arc;
@@ -20,6 +20,8 @@ pub struct Identity {
     pub client: Arc<ClientConfig>,
     /// SHA-256, as `a=fingerprint` has it.
     pub fingerprint: String,
+    /// The certificate, as PEM.
+    pub pem: String,
 }
 
 /// Why there is no identity.
@@ -34,23 +36,34 @@ pub enum IdentityError {
 }
 
 impl Identity {
-    /// A new one.
+    /// A new one, for whatever version and suite the peer likes.
     ///
     /// # Errors
     /// When there is no randomness, or the libraries do not fit each other.
     pub fn generate() -> Result<Self, IdentityError> {
+        Self::with(default_provider(), rustls::DEFAULT_VERSIONS)
+    }
+
+    /// A new one, for these suites, groups and versions.
+    ///
+    /// # Errors
+    /// As [`Identity::generate`].
+    pub fn with(
+        provider: CryptoProvider,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Result<Self, IdentityError> {
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new(vec!["loadtest.invalid".to_owned()])?.self_signed(&key)?;
-        let fingerprint = fingerprint(certificate.der());
+        let (fingerprint, pem) = (fingerprint(certificate.der()), certificate.pem());
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(default_provider());
+        let provider = Arc::new(provider);
         let mut client = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()?
+            .with_protocol_versions(versions)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
             .with_client_auth_cert(vec![certificate.der().clone()], key)?;
         client.resumption = Resumption::disabled();
-        Ok(Self { client: Arc::new(client), fingerprint })
+        Ok(Self { client: Arc::new(client), fingerprint, pem })
     }
 }
 

@@ -37,6 +37,25 @@ impl Default for TcpTimes {
     }
 }
 
+/// How much is held for peers who have not proven to be who they should be (TLS-12), whatever they do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpBounds {
+    /// Connections of one stream, 1 to [`MAX_LINES`](crate::flow::tcp::MAX_LINES).
+    pub unproven: u8,
+    /// Connections of all streams of a worker; above that nobody is let in but from where a peer was signalled to be.
+    pub unproven_per_worker: u32,
+    /// How long one keeps its place in a handshake when all are taken and somebody else comes, in milliseconds.
+    pub give_way_ms: u32,
+    /// Bytes that are read of one.
+    pub handshake_bytes: u32,
+}
+
+impl Default for TcpBounds {
+    fn default() -> Self {
+        Self { unproven: 4, unproven_per_worker: 4096, give_way_ms: 1_000, handshake_bytes: 32 * 1024 }
+    }
+}
+
 /// TLS on one side of a stream.
 #[derive(Debug)]
 pub struct TlsPlan {
@@ -91,4 +110,6 @@ pub struct TcpPlan {
     pub check_framing: bool,
     /// How long things may take.
     pub times: TcpTimes,
+    /// How much is held for the unproven.
+    pub bounds: TcpBounds,
 }

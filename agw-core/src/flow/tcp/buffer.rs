@@ -19,28 +19,37 @@ type Memory = Box<[u8]>;
 pub(crate) struct Pool {
     large: Vec<Memory>,
     small: Vec<Memory>,
+    lent_bytes: usize,
 }
 
 impl Pool {
     fn take_large(&mut self) -> Memory {
+        self.lent_bytes += BUFFER_BYTES;
         self.large.pop().unwrap_or_else(|| vec![0; BUFFER_BYTES].into())
     }
 
     fn take_small(&mut self) -> Memory {
+        self.lent_bytes += RESTING_BYTES;
         self.small.pop().unwrap_or_else(|| vec![0; RESTING_BYTES].into())
     }
 
     /// What was decrypted is not left lying about: media are wiped by what comes next, keys never come here.
     fn give(&mut self, memory: Memory) {
+        self.lent_bytes -= memory.len();
         let free = if is_large(&memory) { &mut self.large } else { &mut self.small };
         if free.len() < MAX_FREE_BUFFERS {
             free.push(memory);
         }
     }
 
-    /// Lets go of all memory: there is nobody to use it.
+    /// What buffers have of it now.
+    pub(crate) const fn lent_bytes(&self) -> usize {
+        self.lent_bytes
+    }
+
+    /// Lets go of all memory that is free.
     pub(crate) fn empty(&mut self) {
-        *self = Self::default();
+        (self.large, self.small) = (Vec::new(), Vec::new());
     }
 }
 

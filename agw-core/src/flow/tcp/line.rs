@@ -7,7 +7,7 @@ use agw_tls::Engine;
 use std::net::SocketAddr;
 
 /// How far a connection has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     /// Our SYN is out.
     Connecting,
@@ -36,6 +36,8 @@ pub(crate) struct Line {
     pub(crate) tls_closed: bool,
     /// Ciphertext that TLS had no room for.
     pub(crate) unfed: Buffer,
+    /// Bytes that came of it before it had proven anything.
+    pub(crate) unproven_bytes: usize,
     /// Reading may give something.
     pub(crate) readable: bool,
     /// Writing may take something.
@@ -59,12 +61,18 @@ impl Line {
             tls: None,
             tls_closed: false,
             unfed: Buffer::default(),
+            unproven_bytes: 0,
             readable: true,
             writable: true,
             input_ended: false,
             output_ended: false,
             wire: Buffer::default(),
         }
+    }
+
+    /// Whether it came to us and has not shown who it is.
+    pub(crate) fn is_unproven(&self) -> bool {
+        !self.ours && matches!(self.stage, Stage::Handshaking | Stage::Waiting)
     }
 
     /// Whether more may come from the peer for the other side.

@@ -6,6 +6,7 @@ pub(crate) mod buffer;
 mod content;
 pub(crate) mod line;
 mod source;
+mod status;
 
 use super::activity::Activities;
 use super::notices::Notices;
@@ -22,8 +23,8 @@ use std::mem;
 
 pub use buffer::{BUFFER_BYTES, MAX_FREE_BUFFERS, RESTING_BYTES};
 
-/// The most connections of one flow: those that have not proven to be the peer's.
-pub const MAX_LINES: usize = 4;
+/// The most connections of one flow: those that have not proven to be the peer's. Fewer may be allowed ([`TcpBounds`](crate::command::order::TcpBounds)).
+pub const MAX_LINES: usize = 8;
 
 /// What of a flow's life has been told, so that each is told once.
 #[derive(Debug, Clone, Copy, Default)]
@@ -392,6 +393,7 @@ impl TcpFlow {
             discarded: self.refused,
             messages: [self.messages_sent, self.content.messages()],
             idle_ms: self.activities.idle_ms(now),
+            connection: Some(self.status()),
             ..StreamStatistics::default()
         }
     }

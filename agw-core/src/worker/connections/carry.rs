@@ -122,6 +122,7 @@ impl<Io: StreamIo> Look<'_, Io> {
                 (line.input_ended, line.readable, flow.input_ended) = (true, false, true);
                 flow.tls_released = Some(now);
                 flow.note_session(Bearer::Failed(BearerFailure::Tls(TlsFailure::Truncated)));
+                self.tally.add(Counter::SessionsBroken(TlsFailure::Truncated), 1);
                 Ok(0)
             }
             Ok(n) => {

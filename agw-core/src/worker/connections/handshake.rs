@@ -71,11 +71,11 @@ impl<Io: StreamIo> Look<'_, Io> {
         self.flush(line).map_err(|_| TlsFailure::Truncated)?;
         if let Some(engine) = &mut line.tls {
             if engine.wants_process() {
-                if *self.steps_left == 0 {
+                if self.budget.handshake_steps == 0 {
                     self.unfinished = true;
                     return Ok(Step::Waits);
                 }
-                *self.steps_left -= 1;
+                self.budget.handshake_steps -= 1;
                 engine.process()?;
                 return Ok(Step::Further);
             }
@@ -91,16 +91,18 @@ impl<Io: StreamIo> Look<'_, Io> {
         if !line.readable || self.bytes_left == 0 {
             return Ok(Step::Waits);
         }
+        let may_come = (flow.plan.bounds.handshake_bytes as usize).saturating_sub(line.unproven_bytes);
         let space = line.unfed.space(self.pool);
-        let at_most = space.len().min(self.bytes_left);
+        let at_most = space.len().min(self.bytes_left).min(may_come);
         if at_most == 0 {
-            // As much as TLS may ever have at once has come, and it made nothing of that.
-            return Err(TlsFailure::Misbehaved);
+            // As much has come as is read of anybody, and TLS made no peer of that.
+            return Err(TlsFailure::HandshakeTooLong);
         }
         match self.io.receive(line.handle, &mut space[..at_most]) {
             Ok(0) => Err(TlsFailure::Truncated),
             Ok(n) => {
                 line.unfed.filled(n);
+                line.unproven_bytes += n;
                 self.bytes_left -= n;
                 flow.count_received(n, self.now);
                 self.tally.add(Counter::StreamBytesReceived(flow.plan.leg), n as u64);
@@ -124,6 +126,7 @@ impl<Io: StreamIo> Look<'_, Io> {
             Some(Ok(())) => {
                 let mut line = flow.lines.swap_remove(at);
                 self.let_go(flow, true);
+                *self.unproven -= usize::from(line.is_unproven());
                 line.reach(Stage::Up, self.now);
                 flow.lines.push(line);
                 flow.note_session(Bearer::Established);

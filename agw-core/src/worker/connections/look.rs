@@ -1,7 +1,7 @@
 //! One look at a flow and the one that it is joined with: both go on as far as they can, bytes are carried both ways, and what became of
 //! one side is brought to the other (TCP-5).
 
-use super::{Connections, Look};
+use super::{Budget, Connections, LOOK_BYTES, Look};
 use crate::command::order::FlowId;
 use crate::flow::tcp::TcpFlow;
 use crate::flow::tcp::line::{Line, Stage};
@@ -11,17 +11,18 @@ use crate::model::{BearerFailure, TlsFailure};
 use crate::worker::stats::{ConnectionEvent, Counter, Tally};
 
 impl Connections {
-    /// Looks at a flow; it may take in `share` bytes, and make so many steps of handshakes. Returns how many were.
+    /// Looks at a flow, which may have its share of the turn's budget.
     pub(super) fn look_at<Io: StreamIo>(
         &mut self,
         id: FlowId,
         io: &mut Io,
         now: Now,
         tally: &mut Tally,
-        (share, steps_left): (usize, &mut u32),
+        budget: &mut Budget,
         talkative: &mut Vec<FlowId>,
-    ) -> usize {
-        let Some(mut flow) = self.take_out(id) else { return 0 };
+    ) {
+        let Some(mut flow) = self.take_out(id) else { return };
+        let share = budget.bytes.min(LOOK_BYTES);
         flow.queued = false;
         let partner = flow.partner.filter(|partner| *partner != id);
         let mut other = partner.and_then(|partner| self.take_out(partner));
@@ -35,13 +36,14 @@ impl Connections {
             tally,
             now,
             bytes_left: share,
-            steps_left,
+            budget,
+            unproven: &mut self.unproven,
             unfinished: false,
         };
         look.go_on(id, &mut flow, partner.zip(other.as_deref_mut()));
-        let used = share - look.bytes_left;
         // Spent all it had: there may be more to do, when the others have had their turn.
-        let again = used == share || look.unfinished;
+        let again = look.bytes_left == 0 || look.unfinished;
+        look.budget.bytes -= share - look.bytes_left;
         let over = flow.is_at_its_end();
         self.put_back(id, flow, talkative);
         if over {
@@ -56,7 +58,6 @@ impl Connections {
                 self.end(partner);
             }
         }
-        used
     }
 
     fn end(&mut self, id: FlowId) {
@@ -162,6 +163,9 @@ impl<Io: StreamIo> Look<'_, Io> {
             return;
         }
         flow.broke = flow.line().is_some() || flow.plan.stateless;
+        if let (Some(_), BearerFailure::Tls(failure)) = (flow.line(), failure) {
+            self.tally.add(Counter::SessionsBroken(failure), 1);
+        }
         let event = ConnectionEvent::from(failure);
         if !flow.lines.is_empty() || flow.wants_connect {
             self.tally.add(Counter::Connections(flow.plan.leg, event), 1);
@@ -182,6 +186,7 @@ impl<Io: StreamIo> Look<'_, Io> {
 
     /// Lets go of one connection.
     pub(super) fn release(&mut self, mut line: Line, reset: bool) {
+        *self.unproven -= usize::from(line.is_unproven());
         line.wire.clear(self.pool);
         line.unfed.clear(self.pool);
         self.by_connection.remove(&line.handle);

@@ -34,6 +34,8 @@ const TURN_BYTES: usize = 256 * 1024;
 /// Steps of TLS handshakes in one turn, each of which may cost a public-key operation or two, about a tenth of a millisecond: so a storm of
 /// handshakes delays media on the same worker by no more than a fraction of one.
 const TURN_HANDSHAKE_STEPS: u32 = 2;
+/// Peers that are let in, or turned away, in one turn: each costs some system calls, about a hundredth of a millisecond.
+const TURN_ACCEPTS: u32 = 16;
 /// The most flows that are looked at in one turn.
 const MAX_LOOKS_PER_TURN: usize = 128;
 
@@ -51,6 +53,15 @@ pub(super) struct Connections {
     ended: Vec<FlowId>,
     pool: Pool,
     clock: Clock,
+    /// Connections that came to us and have not shown who they are.
+    unproven: usize,
+}
+
+/// What of a turn's work that is dear to media on the same worker may still be done.
+struct Budget {
+    bytes: usize,
+    handshake_steps: u32,
+    accepts: u32,
 }
 
 /// What a look works with.
@@ -62,8 +73,9 @@ struct Look<'a, Io> {
     now: Now,
     /// Bytes that may still be taken in.
     bytes_left: usize,
-    /// Steps of handshakes that may still be made in this turn.
-    steps_left: &'a mut u32,
+    /// Steps of handshakes, and more peers let in, that this turn may still have.
+    budget: &'a mut Budget,
+    unproven: &'a mut usize,
     /// There was more to do than the turn has steps for.
     unfinished: bool,
 }
@@ -80,12 +92,23 @@ impl Connections {
             ended: Vec::new(),
             pool: Pool::default(),
             clock: Clock::default(),
+            unproven: 0,
         }
     }
 
     /// How many flows there are.
     pub(super) fn installed(&self) -> usize {
         self.live.len()
+    }
+
+    /// How many connections there are, and how many of those have come to us and not shown who they are.
+    pub(super) fn open(&self) -> [usize; 2] {
+        [self.by_connection.len(), self.unproven]
+    }
+
+    /// The memory that buffers of flows have now.
+    pub(super) const fn buffer_bytes(&self) -> usize {
+        self.pool.lent_bytes()
     }
 
     /// Whether the next turn should not wait.
@@ -156,12 +179,12 @@ impl Connections {
         }
         self.hear(io);
         self.visit(now, talkative);
-        let (mut bytes_left, mut steps_left) = (TURN_BYTES, TURN_HANDSHAKE_STEPS);
+        let mut budget =
+            Budget { bytes: TURN_BYTES, handshake_steps: TURN_HANDSHAKE_STEPS, accepts: TURN_ACCEPTS };
         for _ in 0..self.queue.len().min(MAX_LOOKS_PER_TURN) {
             let Some(id) = self.queue.pop_front() else { break };
-            let share = bytes_left.min(LOOK_BYTES);
-            bytes_left -= self.look_at(id, io, now, tally, (share, &mut steps_left), talkative);
-            if bytes_left == 0 {
+            self.look_at(id, io, now, tally, &mut budget, talkative);
+            if budget.bytes == 0 {
                 break;
             }
         }

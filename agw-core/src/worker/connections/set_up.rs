@@ -2,16 +2,13 @@
 
 use super::Look;
 use crate::command::order::FlowId;
-use crate::flow::tcp::TcpFlow;
 use crate::flow::tcp::line::{Line, Stage};
+use crate::flow::tcp::{MAX_LINES, TcpFlow};
 use crate::io::stream::StreamIo;
 use crate::model::{BearerFailure, Trigger};
 use crate::worker::stats::{ConnectionEvent, Counter};
 use std::io;
 use std::net::SocketAddr;
-
-/// The most peers that are let in, or turned away, at one look.
-const MAX_ACCEPTS_PER_LOOK: usize = 16;
 
 impl<Io: StreamIo> Look<'_, Io> {
     /// Listens, accepts and connects as the plan says now.
@@ -58,7 +55,8 @@ impl<Io: StreamIo> Look<'_, Io> {
     }
 
     fn accept(&mut self, id: FlowId, flow: &mut TcpFlow) {
-        for _ in 0..MAX_ACCEPTS_PER_LOOK {
+        while self.budget.accepts > 0 {
+            self.budget.accepts -= 1;
             let (handle, from) = match self.io.accept(flow.plan.port.handle) {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -85,6 +83,7 @@ impl<Io: StreamIo> Look<'_, Io> {
                 self.come_up(flow);
                 return;
             }
+            *self.unproven += 1;
             flow.lines.push(Line::new(handle, from, Stage::Handshaking, self.now));
             note_tcp_up(flow);
         }
@@ -92,13 +91,17 @@ impl<Io: StreamIo> Look<'_, Io> {
         self.unfinished = true;
     }
 
-    /// Makes room for one more who has to prove itself: who comes from where the peer is takes the place of one who does not (TLS-12).
+    /// Makes room for one more who has to prove itself, if it may have one (TLS-12).
     fn make_room(&mut self, flow: &mut TcpFlow, from: SocketAddr) -> bool {
-        if !flow.lines.is_full() {
+        let bounds = flow.plan.bounds;
+        let is_crowded = *self.unproven >= bounds.unproven_per_worker as usize;
+        if flow.plan.tls.is_some() && is_crowded && !flow.is_at_remote(from) {
+            return false;
+        }
+        if flow.lines.len() < usize::from(bounds.unproven).min(MAX_LINES) {
             return true;
         }
-        let Some(remote) = flow.plan.remote.filter(|remote| remote.ip() == from.ip()) else { return false };
-        let Some(at) = flow.lines.iter().position(|line| line.from.ip() != remote.ip()) else { return false };
+        let Some(at) = flow.gives_way(from, self.now) else { return false };
         let stranger = flow.lines.remove(at);
         self.release(stranger, true);
         flow.count_refused();

@@ -65,7 +65,7 @@ impl Gateway {
         };
         let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let process = process.map_err(|error| format!("cannot start {}: {error}", binary.display()))?;
-        let fingerprint = load.fingerprint.clone();
+        let fingerprint = load.identity.fingerprint.clone();
         let mut gateway = Self { kind, process, address, files, fingerprint, core: load.core };
         std::thread::sleep(START_UP);
         match gateway.process.try_wait() {
@@ -159,7 +159,7 @@ fn configure_haproxy(address: SocketAddr, load: &Load) -> Result<Vec<PathBuf>, S
     let contents = [
         (&config, text),
         (&own, certificate.pem() + &key.serialize_pem()),
-        (&phones, load.certificate_pem.clone()),
+        (&phones, load.identity.pem.clone()),
     ];
     for (path, text) in contents {
         std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?;

@@ -1,10 +1,10 @@
 //! Phones and the core: rustls clients with one certificate, and a server of plain TCP that answers the first byte of each connection and swallows
 //! the rest.
 
-use loadtest::msrp::tls::{AnyCertificate, fingerprint};
+use loadtest::msrp::tls::Identity;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::{PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -19,11 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Both ends of what a gateway carries.
 pub(crate) struct Load {
-    config: Arc<ClientConfig>,
-    /// The phones' certificate, as PEM.
-    pub(crate) certificate_pem: String,
-    /// Its digest as `a=fingerprint` has it.
-    pub(crate) fingerprint: String,
+    /// Of all phones.
+    pub(crate) identity: Identity,
     /// Where the core listens.
     pub(crate) core: SocketAddr,
     swallowed: Arc<AtomicU64>,
@@ -31,35 +28,15 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn new() -> Result<Self, String> {
-        let key = rcgen::KeyPair::generate().map_err(|error| error.to_string())?;
-        let certificate = rcgen::CertificateParams::new(vec!["phone.example".to_owned()])
-            .and_then(|params| params.self_signed(&key))
-            .map_err(|error| error.to_string())?;
         let mut provider = aws_lc_rs::default_provider();
         // The suite that both gateways have, and one group: what is compared is the gateways.
         provider.cipher_suites.retain(|suite| suite.suite() == rustls::CipherSuite::TLS13_AES_128_GCM_SHA256);
         provider.kx_groups = vec![aws_lc_rs::kx_group::X25519];
-        let provider = Arc::new(provider);
-        let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(|error| error.to_string())?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_client_auth_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::try_from(key.serialize_der()).map_err(str::to_owned)?,
-            )
-            .map_err(|error| error.to_string())?;
-        config.resumption = rustls::client::Resumption::disabled();
+        let identity =
+            Identity::with(provider, &[&rustls::version::TLS13]).map_err(|error| error.to_string())?;
         let swallowed = Arc::new(AtomicU64::new(0));
         let core = start_core(Arc::clone(&swallowed)).map_err(|error| format!("the core: {error}"))?;
-        Ok(Self {
-            config: Arc::new(config),
-            certificate_pem: certificate.pem(),
-            fingerprint: fingerprint(certificate.der()),
-            core,
-            swallowed,
-        })
+        Ok(Self { identity, core, swallowed })
     }
 
     /// One handshake at each door.
@@ -107,8 +84,8 @@ impl Load {
         socket.set_nodelay(true).map_err(|error| error.to_string())?;
         socket.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
         let name = ServerName::IpAddress(Ipv4Addr::LOCALHOST.into());
-        let session =
-            ClientConnection::new(Arc::clone(&self.config), name).map_err(|error| error.to_string())?;
+        let session = ClientConnection::new(Arc::clone(&self.identity.client), name)
+            .map_err(|error| error.to_string())?;
         let mut stream = StreamOwned::new(session, socket);
         let mut answer = [0];
         stream
