@@ -2,17 +2,17 @@
 
 use std::sync::LazyLock;
 
-use agw_tls::{Identity, Role};
+use agw_tls::{Identity, Role, TlsFailure};
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
 use openssl::memcmp;
-use openssl::pkey::PKey;
+use openssl::pkey::{PKeyRef, Private};
 use openssl::rand::rand_bytes;
 use openssl::ssl::{
     Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslSessionCacheMode, SslVerifyMode,
     SslVersion,
 };
-use openssl::x509::X509;
+use openssl::x509::X509Ref;
 
 use crate::keys::SrtpProfile;
 use crate::settings::Settings;
@@ -80,10 +80,18 @@ impl Config {
     }
 
     /// One association's own.
-    pub(super) fn ssl(&self, role: Role, identity: &Identity) -> Result<Ssl, ErrorStack> {
+    ///
+    /// # Errors
+    /// The library cannot read the identity, or has no memory.
+    pub(super) fn ssl(&self, role: Role, identity: &Identity) -> Result<Ssl, TlsFailure> {
+        let (certificate, key) = identity.for_openssl().ok_or(TlsFailure::Internal)?;
+        self.ssl_with(role, certificate, key).map_err(|_| TlsFailure::Internal)
+    }
+
+    fn ssl_with(&self, role: Role, certificate: &X509Ref, key: &PKeyRef<Private>) -> Result<Ssl, ErrorStack> {
         let mut ssl = Ssl::new(&self.context)?;
-        ssl.set_certificate(&*X509::from_der(identity.certificate())?)?;
-        ssl.set_private_key(&*PKey::private_key_from_pkcs8(identity.private_key())?)?;
+        ssl.set_certificate(certificate)?;
+        ssl.set_private_key(key)?;
         ssl.set_mtu(self.mtu_bytes)?;
         match role {
             Role::Client => ssl.set_connect_state(),

@@ -66,7 +66,7 @@ impl OpensslEngine {
         identity: &Identity,
         now_us: u64,
     ) -> Result<Self, TlsFailure> {
-        let ssl = config.ssl(role, identity).map_err(|_| TlsFailure::Internal)?;
+        let ssl = config.ssl(role, identity)?;
         let mut engine = Self {
             stream: SslStream::new(ssl, Wire::default()).map_err(|_| TlsFailure::Internal)?,
             role,
