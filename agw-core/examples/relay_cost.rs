@@ -49,6 +49,8 @@ fn plan(leg: Leg, treatment: Treatment, peer: u32, port: PortBinding, remote: So
         copy_dscp: false,
         inbound: None,
         outbound: None,
+        edge: None,
+        means: None,
     }
 }
 
@@ -75,7 +77,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut orders, order_end) = RingBuffer::new(4096);
     let (answer_end, mut answers) = RingBuffer::new(8192);
     let io = ios.pop().ok_or("no worker")?;
-    let worker_setup = WorkerSetup { flows: 4096, legs: vec![Leg::Access, Leg::Core] };
+    let worker_setup =
+        WorkerSetup { flows: 4096, legs: vec![Leg::Access, Leg::Core], handshake_steps_per_turn: 1 };
     let mut worker = Worker::new(io, &worker_setup, order_end, answer_end);
     let counters = worker.counters();
     for call in 0..calls {

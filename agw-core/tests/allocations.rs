@@ -140,6 +140,8 @@ fn plan(side: usize, key: Option<&str>) -> FlowPlan {
         },
         inbound: key.map(|k| Box::new(InboundSession::new(&attribute(k), &Policy::default()).unwrap())),
         outbound: key.map(|k| Box::new(OutboundSession::new(&attribute(k), &Policy::default()).unwrap())),
+        edge: None,
+        means: None,
     }
 }
 
@@ -190,7 +192,7 @@ fn turns_neither_take_nor_give_memory() {
         let io = Conveyor { packets: packets.into_iter(), gone, now_us: 0 };
         let (mut orders, order_end) = RingBuffer::new(16);
         let (answer_end, mut answers) = RingBuffer::new(16);
-        let setup = WorkerSetup { flows: 16, legs: Leg::ALL.to_vec() };
+        let setup = WorkerSetup { flows: 16, legs: Leg::ALL.to_vec(), handshake_steps_per_turn: 1 };
         let mut worker = Worker::new(io, &setup, order_end, answer_end);
         let counters = worker.counters();
         let mut order = |n: u64, order| orders.push(Numbered { ticket: Ticket(n), order }).unwrap();

@@ -5,8 +5,8 @@
 use crate::runtime::WorkerWatch;
 use agw_core::model::{Leg, Malformation, TlsFailure};
 use agw_core::worker::stats::{
-    ConnectionEvent, Counter, DropReason, HANDSHAKE_BOUNDS_US, HandshakeResult, JITTER_BOUNDS_US, MsrpCount,
-    PacketKind, RESIDENCE_BOUNDS_US,
+    ConnectionEvent, Counter, DropReason, HANDSHAKE_BOUNDS_US, HandshakeProtocol, HandshakeResult,
+    JITTER_BOUNDS_US, MsrpCount, PacketKind, RESIDENCE_BOUNDS_US,
 };
 use agw_iq::counters::BUCKETS_US;
 use prometheus_client::collector::Collector;
@@ -165,12 +165,14 @@ impl Scrape {
     }
 
     fn handshakes(&self, out: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let help = "TLS handshakes of media by protocol, our role and what came of them";
+        let help = "Handshakes of media by protocol, our role and what came of them";
         let mut family = out.encode_descriptor("handshakes", help, None, MetricType::Counter)?;
-        for (role, is_client) in ROLES {
+        let parties = || HandshakeProtocol::ALL.into_iter().flat_map(|p| ROLES.map(|(role, c)| (p, role, c)));
+        for (protocol, role, is_client) in parties() {
             for result in HandshakeResult::all() {
-                let labels = [("protocol", "tls"), ("role", role), ("result", result.as_str())];
-                count(&mut family, &labels, self.sum(Counter::Handshakes { is_client, result }))?;
+                let labels = [("protocol", protocol.as_str()), ("role", role), ("result", result.as_str())];
+                let counter = Counter::Handshakes { protocol, is_client, result };
+                count(&mut family, &labels, self.sum(counter))?;
             }
         }
         let help = "TLS sessions of media that were up and broke, by reason";
@@ -178,15 +180,15 @@ impl Scrape {
         for reason in TlsFailure::ALL {
             count(&mut family, &[("reason", reason.as_str())], self.sum(Counter::SessionsBroken(reason)))?;
         }
-        let help = "Time from the connection to the end of its handshake, of those that got there";
+        let help = "Time from the connection, or the first message, to the end of the handshake, of those that got there";
         let mut family =
             out.encode_descriptor("handshake", help, Some(&Unit::Seconds), MetricType::Histogram)?;
-        for (role, is_client) in ROLES {
-            let of_bucket = |bucket| self.sum(Counter::HandshakeBucket { is_client, bucket });
+        for (protocol, role, is_client) in parties() {
+            let of_bucket = |bucket| self.sum(Counter::HandshakeBucket { protocol, is_client, bucket });
             let (buckets, total) = buckets(&HANDSHAKE_BOUNDS_US, &of_bucket);
-            let sum = seconds(self.sum(Counter::HandshakeSumUs { is_client }));
+            let sum = seconds(self.sum(Counter::HandshakeSumUs { protocol, is_client }));
             family
-                .encode_family(&[("protocol", "tls"), ("role", role)])?
+                .encode_family(&[("protocol", protocol.as_str()), ("role", role)])?
                 .encode_histogram::<NoLabelSet>(sum, total, &buckets, None)?;
         }
         Ok(())

@@ -4,8 +4,10 @@
 //! goes back to it when the flow ends, so that a worker neither takes nor gives memory. An order is answered in its turn, after it has
 //! taken effect.
 
+mod edge;
 mod tcp;
 
+pub use edge::{DtlsMeans, DtlsPlan, EdgePlan, IcePlan};
 pub use tcp::{TcpBounds, TcpPlan, TcpTimes, TlsPlan};
 
 use super::{Observation, Ticket};
@@ -94,6 +96,10 @@ pub struct FlowPlan {
     pub inbound: Option<Box<InboundSession>>,
     /// A new outbound session; `None` keeps what is there.
     pub outbound: Option<Box<OutboundSession>>,
+    /// What ends here besides media.
+    pub edge: Option<Box<EdgePlan>>,
+    /// With what DTLS is spoken; `None` keeps what is there.
+    pub means: Option<Box<DtlsMeans>>,
 }
 
 /// An order with the ticket that its answer carries.

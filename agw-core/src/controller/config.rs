@@ -26,6 +26,8 @@ pub struct ControllerConfig {
     pub latch: LatchPolicy,
     /// How connections behave.
     pub tcp: TcpRules,
+    /// How DTLS and ICE behave.
+    pub edge: EdgeRules,
     /// How long a port rests before it is used again, so that packets of the call before do not reach the call after.
     pub port_reuse_delay_ms: u64,
 }
@@ -39,6 +41,7 @@ impl ControllerConfig {
             srtp: SrtpRules::default(),
             latch: LatchPolicy::default(),
             tcp: TcpRules::default(),
+            edge: EdgeRules::default(),
             port_reuse_delay_ms: 2_000,
         }
     }
@@ -159,6 +162,23 @@ impl fmt::Debug for TcpRules {
     }
 }
 
+/// How DTLS and ICE behave.
+#[derive(Debug, Clone)]
+pub struct EdgeRules {
+    /// Versions, times and hash functions of DTLS.
+    pub dtls: agw_dtls::Settings,
+    /// Steps of handshakes in one turn of a worker, each of which may cost a public-key operation or two. Default 1.
+    pub handshake_steps_per_turn: usize,
+    /// How long nobody's connectivity check may authenticate, once the peer is known, before that is told. Default 180,000: a phone may ring so long.
+    pub ice_wait_ms: u32,
+}
+
+impl Default for EdgeRules {
+    fn default() -> Self {
+        Self { dtls: agw_dtls::Settings::default(), handshake_steps_per_turn: 1, ice_wait_ms: 180_000 }
+    }
+}
+
 /// When the address of a peer is learned from its packets (H.248.37).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LatchPolicy {
@@ -183,6 +203,8 @@ pub enum ConfigError {
     Srtp(PolicyError),
     /// The TLS profile cannot work; why.
     Tls(String),
+    /// The settings of DTLS cannot work; why.
+    Dtls(agw_dtls::SettingsError),
     /// No worker, or more than [`MAX_WORKERS`].
     Workers(usize),
     /// A ring between the controller and a worker is too short.
@@ -196,6 +218,7 @@ impl fmt::Display for ConfigError {
             Self::Limit(key) => write!(f, "limit `{key}` is outside what is possible"),
             Self::Srtp(error) => error.fmt(f),
             Self::Tls(words) => f.write_str(words),
+            Self::Dtls(error) => error.fmt(f),
             Self::Workers(count) => write!(f, "{count} workers: it must be 1 to {MAX_WORKERS}"),
             Self::Ring => f.write_str("a ring to or from a worker is too short"),
         }

@@ -68,22 +68,29 @@ pub(super) struct Actions {
     connect: bool,
     /// It is to have a path of MSRP of our own, from now on.
     own_path: bool,
+    /// It is to have new ICE credentials.
+    pub(super) choose_ice: bool,
     /// TLS is to begin with us.
-    tls_client: bool,
+    pub(super) tls_client: bool,
     /// The hash functions with which our certificate is to be told.
     hashes: Vec<HashFunction>,
     psk: Option<PreSharedKey>,
 }
 
 impl Actions {
-    /// `None` for other transports than TCP.
+    /// `None` for streams of which there is nothing to ask.
     pub(super) fn new(spec: &StreamSpec) -> Option<Self> {
-        let Transport::Tcp { application, tls: has_tls } = spec.transport else { return None };
-        let said = spec.tcp.as_deref();
-        let tls = spec.tls.as_deref().filter(|_| has_tls);
-        Some(Self {
+        let application = match spec.transport {
+            Transport::Tcp { application, .. } => Some(application),
+            _ => None,
+        };
+        let said = spec.tcp.as_deref().filter(|_| application.is_some());
+        let tls = spec.tls.as_deref().filter(|_| spec.transport.has_tls());
+        let choose_ice = spec.ice.as_ref().is_some_and(|ice| ice.choose);
+        (application.is_some() || tls.is_some() || choose_ice).then(|| Self {
+            choose_ice,
             connect: said.is_some_and(|tcp| tcp.establish),
-            own_path: application == Application::Msrp && said.is_some_and(|tcp| tcp.msrp.own),
+            own_path: application == Some(Application::Msrp) && said.is_some_and(|tcp| tcp.msrp.own),
             tls_client: tls.is_some_and(|tls| tls.establish),
             hashes: tls.map(|tls| tls.own.clone()).unwrap_or_default(),
             psk: tls.and_then(|tls| tls.psk.clone()),
@@ -125,6 +132,19 @@ impl Bearers {
     pub(super) fn take_identity(&mut self, identity: Identity) {
         self.credentials = Some(Credentials::Certificate(identity.clone()));
         self.identity = Some(identity);
+    }
+
+    /// Whether we are the client of TLS.
+    pub(super) const fn is_tls_client(&self) -> bool {
+        self.tls_client
+    }
+
+    /// Our certificate, until the worker has got it.
+    pub(super) fn take_certificate(&mut self) -> Option<Identity> {
+        match self.credentials.take()? {
+            Credentials::Certificate(identity) => Some(identity),
+            Credentials::Psk(_) => None,
+        }
     }
 
     /// Takes note of what a worker noticed.
@@ -239,8 +259,8 @@ impl Names {
         Self { seed: Zeroizing::new(seed), given: 0 }
     }
 
-    /// A new one: 128 bits.
-    fn next(&mut self) -> String {
+    /// A new one: 128 bits, in 32 characters.
+    pub(super) fn next(&mut self) -> String {
         self.given += 1;
         let digest = Sha256::new().chain_update(*self.seed).chain_update(self.given.to_be_bytes()).finalize();
         digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()

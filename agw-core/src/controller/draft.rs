@@ -5,6 +5,7 @@
 
 use super::config::SrtpRules;
 use super::connection::{self, Actions};
+use super::edge;
 use super::keys::{self, KeyMarks, Sessions};
 use super::sockets::Opening;
 use super::stream::{Asked, Stream};
@@ -33,6 +34,7 @@ impl Draft {
     /// Whether it has to have a certificate of its own.
     pub(super) fn needs_identity(&self) -> bool {
         self.asked.connection.as_ref().is_some_and(|asked| asked.needs_identity())
+            || self.asked.edge.as_ref().is_some_and(|asked| asked.has_dtls())
     }
 }
 
@@ -63,6 +65,7 @@ pub(super) fn draft(
     let asked = Asked::new(spec, found.dscp);
     check_values(&asked)?;
     connection::check_tls(id, spec)?;
+    edge::check(&asked, spec)?;
     let family = family(found, spec).ok_or(Refusal::NoSuchLocalAddress(id))?;
     check_remote_family(&asked, family).map_err(|()| Refusal::NoSuchLocalAddress(id))?;
     let (keys, fresh) = admit_keys(rules, id, KeyMarks::default(), spec)?;
@@ -85,6 +88,7 @@ pub(super) fn revise(
     let asked = Asked::new(spec, found.dscp);
     check_values(&asked)?;
     connection::check_tls(stream.id, spec)?;
+    edge::check(&asked, spec)?;
     connection::check_psk(stream, spec)?;
     let fixed = |what| Err(Refusal::FixedAtSetup(stream.id, what));
     if spec.realm.as_ref().is_some_and(|name| *name != found.name) {
@@ -153,7 +157,10 @@ fn check_remote_family(asked: &Asked, family: Family) -> Result<(), ()> {
 
 fn check_transport(stream: &Stream, asked: Transport) -> Result<(), Refusal> {
     let is_connection = matches!(asked, Transport::Tcp { .. });
-    if !joinable(stream.asked.transport, asked) || (is_connection && stream.asked.transport != asked) {
+    let is_dtls = |transport| matches!(transport, Transport::DtlsRtp { .. });
+    let becomes_another = is_dtls(asked) != is_dtls(stream.asked.transport)
+        || (is_connection && stream.asked.transport != asked);
+    if !joinable(stream.asked.transport, asked) || becomes_another {
         return Err(Refusal::FixedAtSetup(stream.id, "the transport"));
     }
     // Taking SAVP away from a keyed stream would send in the clear what was promised to be protected.

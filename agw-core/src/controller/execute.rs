@@ -332,7 +332,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
         }
         let mut streams: Vec<Stream> = Vec::with_capacity(drafts.len());
         for (draft, held) in drafts.into_iter().zip(placed.held) {
-            let id = draft.opening.stream;
+            let (id, needs_identity) = (draft.opening.stream, draft.needs_identity());
             let record = FlowRecord { termination, stream: id, held, leaving: false, departing: false };
             let flow = FlowId(self.links[worker].flows.insert(record) as u32);
             let mut stream = Stream {
@@ -351,11 +351,13 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
                 ports: self.sockets.bindings(held),
                 learned: [None; 2],
                 bearers: None,
+                edge: None,
                 reads_dscp: false,
                 told: None,
             };
             stream.signal_latching(draft.latch);
-            let needs_identity = stream.asked.connection.as_ref().is_some_and(|asked| asked.needs_identity());
+            let asked = stream.asked.clone();
+            stream.follow_edge(&asked, draft.actions.as_ref(), &mut self.names);
             if let Some(actions) = draft.actions {
                 let local = self.told_address(&stream);
                 stream.act(actions, local, &mut self.names);
@@ -383,6 +385,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
             let stream = &mut termination.streams[revision.at];
             // Where everybody is latched, a new address means that the peer has moved: learn again.
             stream.relearn |= always && stream.asked.remote != revision.asked.remote;
+            stream.follow_edge(&revision.asked, revision.actions.as_ref(), &mut self.names);
             stream.asked = revision.asked;
             stream.keys = revision.keys;
             stream.fresh.take_in(revision.fresh);
@@ -430,7 +433,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
         let facing = self.registry.facing(id, stream.id);
         self.follow_dscp(id, at, facing);
         let stream = &self.registry.termination(id).ok()?.streams[at];
-        let mut shape = stream.shape(facing, self.latch);
+        let mut shape = stream.shape(facing, self.latch, &self.edge);
         if let Some(connection) = &mut shape.connection
             && let Some((_, other)) = self.registry.opposite(id)
             && let Some(namesake) = other.find(stream.id).map(|at| &other.streams[at])
@@ -449,7 +452,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
                 false => Order::ChangeTcp(stream.flow, Box::new(plan)),
             });
         }
-        let plan = stream.tell(shape);
+        let plan = stream.tell(shape, &self.dtls, &self.srtp.policy);
         Some(match is_new {
             true => Order::Install(stream.flow, Box::new(Flow::new(plan))),
             false => Order::Change(stream.flow, Box::new(plan)),
@@ -518,7 +521,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
             rtp,
             rtcp,
             fingerprints: stream.bearers.as_ref().map(|bearers| bearers.fingerprints()).unwrap_or_default(),
-            ice: None,
+            ice: stream.edge.as_ref().and_then(|edge| edge.own.clone()).map(Box::new),
             msrp_path: stream.bearers.as_ref().and_then(|bearers| bearers.own_path.clone()),
         }
     }

@@ -15,6 +15,7 @@
 mod config;
 mod connection;
 mod draft;
+mod edge;
 mod execute;
 mod keys;
 mod links;
@@ -30,8 +31,8 @@ mod tickets;
 mod tests;
 
 pub use config::{
-    ConfigError, ControllerConfig, LatchPolicy, Limits, MAX_RESERVE_PERCENT, MAX_STREAMS_PER_TERMINATION,
-    MAX_WORKERS, Reserve, SrtpRules, TcpRules,
+    ConfigError, ControllerConfig, EdgeRules, LatchPolicy, Limits, MAX_RESERVE_PERCENT,
+    MAX_STREAMS_PER_TERMINATION, MAX_WORKERS, Reserve, SrtpRules, TcpRules,
 };
 pub use links::{ControllerLink, MIN_RING_ANSWERS, WorkerLink, rings};
 pub use query::{ContextView, Counts, StreamView, TRANSPORTS, TerminationDetail};
@@ -70,6 +71,8 @@ pub struct Controller<O> {
     tcp: TcpRules,
     names: Names,
     tls: Tls,
+    edge: EdgeRules,
+    dtls: agw_dtls::Profile,
     /// Certificates that no stream has yet.
     identities: Vec<Identity>,
     /// How many had to be made while a command waited.
@@ -106,6 +109,8 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
             latch: config.latch,
             names: Names::new(config.tcp.seed),
             tls: Tls::new(&config.tcp.profile).map_err(|error| ConfigError::Tls(error.to_string()))?,
+            dtls: agw_dtls::Profile::new(config.edge.dtls.clone()).map_err(ConfigError::Dtls)?,
+            edge: config.edge,
             identities: Vec::new(),
             identities_late: 0,
             tcp: config.tcp,
@@ -156,7 +161,8 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
     pub fn worker_setup(&self, worker: usize) -> WorkerSetup {
         let legs = self.sockets.realms.addresses().iter().map(|(_, leg)| *leg).collect();
         // A flow has at least one port.
-        WorkerSetup { flows: self.sockets.realms.ports_of(worker) as usize, legs }
+        let flows = self.sockets.realms.ports_of(worker) as usize;
+        WorkerSetup { flows, legs, handshake_steps_per_turn: self.edge.handshake_steps_per_turn }
     }
 
     /// What opens the ports.

@@ -106,7 +106,8 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
         check_joins(termination, joining)?;
         let old_worker = self.registry.context(from)?.worker;
         let count = |other: Option<&Termination>| other.map_or(0, |other| other.streams.len());
-        let has_connections = termination.streams.iter().any(|stream| stream.asked.connection.is_some());
+        let is_bound = |stream: &Stream| stream.asked.connection.is_some() || stream.asked.edge.is_some();
+        let is_bound = termination.streams.iter().any(is_bound);
         let (streams, joining) = (termination.streams.len(), count(joining));
         let left_behind = count(self.registry.opposite(id).map(|(_, other)| other));
         let fixed_worker = target.worker.or(old_worker);
@@ -117,9 +118,9 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
         let worker = placed.worker;
 
         let passage = old_worker.zip(worker).filter(|(old, new)| old != new && streams > 0);
-        if passage.is_some() && has_connections {
+        if passage.is_some() && is_bound {
             self.unplace(placed);
-            return Err(Refusal::NotImplemented("moving a connection to another worker"));
+            return Err(Refusal::NotImplemented("moving a connection, DTLS or ICE to another worker"));
         }
         let prepared = match passage {
             Some((old, new)) => self.prepare_passage(id, old, new, left_behind, for_changes),
@@ -267,9 +268,9 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
         if found.unlearn {
             flow.forget_learned();
         }
-        let shape = found.shape(facing, self.latch);
+        let shape = found.shape(facing, self.latch, &self.edge);
         // What it replaces is freed here.
-        flow.change(&mut found.tell(shape));
+        flow.change(&mut found.tell(shape, &self.dtls, &self.srtp.policy));
         self.links[worker].send_kept(passage.install, Order::Install(passage.to.flow, flow));
 
         let opposite =

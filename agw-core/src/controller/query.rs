@@ -8,7 +8,7 @@ use crate::command::order::Treatment;
 use crate::io::PortOpener;
 use crate::io::stream::StreamOpener;
 use crate::model::{
-    Bearer, ContextAttributes, ContextId, Leg, LocalStream, Mode, Policing, Remote, SourceFilter,
+    Bearer, ContextAttributes, ContextId, IceEvent, Leg, LocalStream, Mode, Policing, Remote, SourceFilter,
     TerminationId, Transport,
 };
 use crate::ports::{Partition, RealmPorts};
@@ -60,7 +60,9 @@ pub struct StreamView {
     pub joined: bool,
     /// What became of its connection, if it is one and something did.
     pub connection: Option<Bearer>,
-    /// What became of its TLS session.
+    /// What became of ICE last, if it has it.
+    pub ice: Option<IceEvent>,
+    /// What became of its TLS or DTLS session.
     pub session: Option<Bearer>,
     /// The suite of what the peer sends.
     pub inbound_suite: Option<&'static str>,
@@ -196,6 +198,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
             treatment: stream.told.as_ref().map(|told| told.treatment),
             joined: stream.origin.is_none() && stream.told.as_ref().is_some_and(|told| told.peer.is_some()),
             connection: stream.bearers.as_ref().and_then(|bearers| bearers.connection),
+            ice: stream.edge.as_ref().and_then(|edge| edge.ice),
             session: stream.bearers.as_ref().and_then(|bearers| bearers.session),
             inbound_suite: stream.keys.inbound.map(|mark| mark.suite.name()),
             outbound_suite: stream.keys.outbound.map(|mark| mark.suite.name()),

@@ -2,18 +2,20 @@
 //! its worker has. What happens to its packets follows from both sides of the context together ([`treatment`]), so it is worked out
 //! again for both whenever either changes.
 
-use super::config::LatchPolicy;
+use super::config::{EdgeRules, LatchPolicy};
 use super::connection::AskedConnection;
 use super::connection::{Bearers, ConnectionShape};
+use super::edge::{AskedEdge, EdgeState};
 use super::keys::{KeyMarks, Sessions};
 use super::moving::Whereabouts;
 use super::sockets::Held;
 use crate::command::Observation;
-use crate::command::order::{FlowId, FlowPlan, Latching, PortBinding, Treatment};
+use crate::command::order::{EdgePlan, FlowId, FlowPlan, Latching, PortBinding, Treatment};
 use crate::model::{
-    LatchAction, Leg, Mode, Policing, Remote, RtcpPorts, SourceFilter, StreamId, StreamSpec, TcpSetup,
-    Transport, Watch,
+    Component, IceEvent, LatchAction, Leg, Mode, Policing, Remote, RtcpPorts, SourceFilter, StreamId,
+    StreamSpec, TcpSetup, Transport, Watch,
 };
+use agw_srtp::Policy;
 use std::net::SocketAddr;
 
 /// What was asked for and can change, without keys.
@@ -32,6 +34,8 @@ pub(super) struct Asked {
     pub(super) copy_dscp: bool,
     /// For [`Transport::Tcp`], and only there.
     pub(super) connection: Option<Box<AskedConnection>>,
+    /// What ends here besides media.
+    pub(super) edge: Option<Box<AskedEdge>>,
 }
 
 impl Asked {
@@ -51,6 +55,7 @@ impl Asked {
             dscp: spec.dscp.unwrap_or(realm_dscp),
             copy_dscp: spec.copy_dscp,
             connection: AskedConnection::new(spec),
+            edge: AskedEdge::new(spec),
         }
     }
 }
@@ -79,8 +84,10 @@ pub(super) struct Stream {
     pub(super) ports: [Option<PortBinding>; 2],
     /// What the worker has learned of the peer's addresses, for people to see.
     pub(super) learned: [Option<SocketAddr>; 2],
-    /// What it has besides, if it is a connection.
+    /// What it has besides, if it is a connection or has DTLS.
     pub(super) bearers: Option<Box<Bearers>>,
+    /// What it has of what ends here besides media.
+    pub(super) edge: Option<Box<EdgeState>>,
     /// Whether its ports tell the code points of what they receive.
     pub(super) reads_dscp: bool,
     /// What the worker was told last; `None`: nothing yet.
@@ -103,6 +110,8 @@ pub(super) struct Shape {
     pub(super) copy_dscp: bool,
     /// For a connection.
     pub(super) connection: Option<Box<ConnectionShape>>,
+    /// What ends here besides media.
+    pub(super) edge: Option<Box<EdgePlan>>,
 }
 
 /// What one side has to know of the other.
@@ -121,6 +130,14 @@ impl Stream {
     pub(super) fn hear(&mut self, what: Observation) {
         match what {
             Observation::Latched { component, source } => self.learned[component.index()] = Some(source),
+            Observation::Ice(event) => {
+                if let IceEvent::Selected(source) = event {
+                    self.learned[Component::Rtp.index()] = Some(source);
+                }
+                if let Some(edge) = &mut self.edge {
+                    edge.ice = Some(event);
+                }
+            }
             other => {
                 if let Some(bearers) = &mut self.bearers {
                     bearers.hear(other);
@@ -158,7 +175,7 @@ impl Stream {
     }
 
     /// How the stream is to run beside `peer`.
-    pub(super) fn shape(&self, peer: Option<Facing>, policy: LatchPolicy) -> Shape {
+    pub(super) fn shape(&self, peer: Option<Facing>, policy: LatchPolicy, rules: &EdgeRules) -> Shape {
         let treatment = treatment(self.asked.transport, self.keys.any(), peer);
         Shape {
             peer: peer.map(|peer| peer.flow),
@@ -173,11 +190,12 @@ impl Stream {
             watch: self.asked.watch,
             copy_dscp: self.asked.copy_dscp,
             connection: self.connection_shape(peer),
+            edge: self.edge_plan(rules),
         }
     }
 
     /// The plan that makes the worker run the stream in this shape. From here on the worker counts as told.
-    pub(super) fn tell(&mut self, shape: Shape) -> FlowPlan {
+    pub(super) fn tell(&mut self, shape: Shape, profile: &agw_dtls::Profile, policy: &Policy) -> FlowPlan {
         let plan = FlowPlan {
             leg: self.leg,
             peer: shape.peer,
@@ -194,6 +212,8 @@ impl Stream {
             copy_dscp: shape.copy_dscp,
             inbound: self.fresh.inbound.take(),
             outbound: self.fresh.outbound.take(),
+            edge: shape.edge.clone(),
+            means: self.take_means(profile, policy),
         };
         self.note_told(shape);
         plan
@@ -216,6 +236,8 @@ impl Stream {
 
     fn learning(&self, treatment: Treatment, policy: LatchPolicy) -> Latching {
         let armed = match policy {
+            // With ICE the address comes from checks, and from nowhere else (RLY-2).
+            _ if self.asked.edge.as_ref().is_some_and(|edge| edge.has_ice()) => false,
             LatchPolicy::Never => false,
             LatchPolicy::Signal => self.latching,
             LatchPolicy::Always => {

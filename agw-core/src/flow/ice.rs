@@ -138,6 +138,11 @@ impl IceLite {
         self.selected
     }
 
+    /// Whether a pair was selected and its consent has been lost, so that nothing may be sent (RFC 7675 section 5.1).
+    pub const fn has_lost_consent(&self) -> bool {
+        self.selected.is_some() && self.consented.is_none()
+    }
+
     /// Whether a check has come from this address, so that DTLS and media may too.
     pub fn vouches_for(&self, source: SocketAddr) -> bool {
         self.valid.iter().any(|pair| pair.peer == source)

@@ -5,6 +5,8 @@
 mod activity;
 pub mod bfcp;
 pub mod bundle;
+pub(crate) mod dtls;
+pub(crate) mod edge;
 pub mod ice;
 mod latch;
 pub mod msrp;
@@ -17,15 +19,18 @@ mod round_trip;
 pub mod tcp;
 
 use crate::command::Observation;
-use crate::command::order::{FlowPlan, Latching, PortKey, Treatment};
+use crate::command::order::{FlowPlan, Latching, PortBinding, PortKey, Treatment};
 use crate::io::{Now, PortHandle};
 use crate::model::{Component, Direction, Mode, StreamStatistics};
 use crate::wire::demux::{Protocol, protocol_of};
 use crate::wire::rtcp::Compound;
 use crate::wire::rtp::RtpHeader;
+use crate::wire::stun;
 use crate::worker::stats::{DropReason, PacketKind};
 use activity::Activities;
-use agw_srtp::LifetimeState;
+use agw_srtp::{InboundSession, LifetimeState, OutboundSession};
+use dtls::Association;
+use edge::{Answered, Edge};
 use latch::Latch;
 use notices::Notices;
 use policer::{Policer, Verdict};
@@ -43,6 +48,10 @@ pub(crate) enum Class {
     Rtcp,
     /// Not looked into. `control`: the RTCP half of something that may be RTP.
     Opaque { control: bool },
+    /// A connectivity check, or what else is STUN.
+    Stun,
+    /// DTLS.
+    Dtls,
 }
 
 impl Class {
@@ -78,6 +87,8 @@ pub struct Flow {
     jitter_seen_at: u64,
     /// What the controller knows of the ends of keys, inbound and outbound.
     pub(crate) lifetimes_told: [LifetimeState; 2],
+    /// What ends here besides media.
+    edge: Option<Box<Edge>>,
 }
 
 impl Flow {
@@ -102,6 +113,7 @@ impl Flow {
             lost_published: 0,
             jitter_seen_at: 0,
             lifetimes_told: [LifetimeState::Fresh; 2],
+            edge: None,
         };
         flow.obey_plan();
         flow
@@ -138,6 +150,8 @@ impl Flow {
     }
 
     fn obey_plan(&mut self) {
+        let means = self.plan.means.take();
+        self.edge = Edge::follow(self.edge.take(), self.plan.edge.as_deref(), means);
         self.policer.tune(self.plan.policing.as_ref());
         for latch in &mut self.latches {
             latch.install(self.plan.latching);
@@ -153,13 +167,15 @@ impl Flow {
     /// The ports that the flow listens on.
     pub(crate) fn keys(&self) -> impl Iterator<Item = (PortKey, Component)> + use<> {
         let [rtp, rtcp] = self.plan.ports;
-        let with = |component| move |binding: crate::command::order::PortBinding| (binding.key, component);
+        let with = |component| move |binding: PortBinding| (binding.key, component);
         rtp.map(with(Component::Rtp)).into_iter().chain(rtcp.map(with(Component::Rtcp)))
     }
 
     /// The metric label of what passes here.
     pub(crate) const fn kind(&self, class: Class) -> PacketKind {
         match (self.plan.treatment, class) {
+            (_, Class::Stun) => PacketKind::Stun,
+            (_, Class::Dtls) => PacketKind::Dtls,
             (Treatment::Relay, _) | (_, Class::Opaque { .. }) => PacketKind::Udp,
             (Treatment::Plain, Class::Rtp) => PacketKind::Rtp,
             (Treatment::Plain, Class::Rtcp) => PacketKind::Rtcp,
@@ -174,6 +190,21 @@ impl Flow {
     /// would make it RTP are reserved (RFC 3551 section 6).
     pub(crate) fn classify(&self, component: Component, datagram: &[u8]) -> Option<Class> {
         let protocol = protocol_of(datagram);
+        if let Some(edge) = self.edge.as_deref() {
+            match protocol {
+                // What nobody looks into may begin like STUN by chance, so more than the first byte has to say so.
+                Protocol::Stun
+                    if edge.has_ice()
+                        && (self.plan.treatment != Treatment::Relay || stun::has_cookie(datagram)) =>
+                {
+                    return Some(Class::Stun);
+                }
+                Protocol::Dtls if component == Component::Rtp && edge.association().is_some() => {
+                    return Some(Class::Dtls);
+                }
+                _ => {}
+            }
+        }
         if self.plan.treatment == Treatment::Relay {
             let control = component == Component::Rtcp || (self.plan.mux && protocol == Protocol::Rtcp);
             return Some(Class::Opaque { control });
@@ -204,7 +235,11 @@ impl Flow {
         let authenticates = self.plan.treatment == Treatment::Secure;
         let latch = &self.latches[component.index()];
         let signalled = self.plan.remote[component.index()];
-        if !police::source_accepted(&self.plan.filter, latch, signalled, authenticates, source) {
+        let is_heard = match self.edge.as_deref().and_then(|edge| edge.vouches_for(component, source)) {
+            Some(vouched) => vouched && police::is_listed(&self.plan.filter, source),
+            None => police::source_accepted(&self.plan.filter, latch, signalled, authenticates, source),
+        };
+        if !is_heard {
             return Err(DropReason::Source);
         }
         if !police::may_enter(self.plan.mode, class.is_control()) {
@@ -218,7 +253,7 @@ impl Flow {
         let sound = match class {
             Class::Rtp => RtpHeader::parse(datagram).is_some(),
             Class::Rtcp => Compound::parse(datagram).is_some(),
-            Class::Opaque { .. } => true,
+            Class::Opaque { .. } | Class::Stun | Class::Dtls => true,
         };
         if sound { Ok(()) } else { Err(DropReason::Malformed) }
     }
@@ -251,7 +286,7 @@ impl Flow {
                     self.round_trip.note_received(compound, now.0);
                 }
             }
-            Class::Opaque { .. } => {}
+            Class::Opaque { .. } | Class::Stun | Class::Dtls => {}
         }
         Ok(())
     }
@@ -287,12 +322,84 @@ impl Flow {
     pub(crate) fn exit(&self, class: Class) -> Result<(PortHandle, SocketAddr), DropReason> {
         let component = if class.is_control() && !self.plan.mux { Component::Rtcp } else { Component::Rtp };
         let binding = self.plan.ports[component.index()].ok_or(DropReason::NoRtcpPort)?;
-        let to = self.destination(component).ok_or(DropReason::NoRemote)?;
-        Ok((binding.handle, to))
+        Ok((binding.handle, self.destination(component)?))
     }
 
-    fn destination(&self, component: Component) -> Option<SocketAddr> {
-        self.latches[component.index()].learned().or(self.plan.remote[component.index()])
+    fn destination(&self, component: Component) -> Result<SocketAddr, DropReason> {
+        let by_ice = self.edge.as_deref().and_then(|edge| edge.destination(component));
+        by_ice.unwrap_or_else(|| {
+            let signalled = self.plan.remote[component.index()];
+            self.latches[component.index()].learned().or(signalled).ok_or(DropReason::NoRemote)
+        })
+    }
+
+    /// Answers a connectivity check in its place, and notes what it changes. The length of the answer, if there is one.
+    pub(crate) fn answer_check(
+        &mut self,
+        component: Component,
+        buffer: &mut [u8],
+        len: usize,
+        source: SocketAddr,
+        now: Now,
+    ) -> Result<Option<(PortHandle, usize)>, DropReason> {
+        let edge = self.edge.as_deref_mut().ok_or(DropReason::NotRtp)?;
+        let Answered { len, events } = edge.handle_check(component, buffer, len, source, now)?;
+        events.into_iter().flatten().for_each(|event| self.notices.note(Observation::Ice(event)));
+        let handle = self.plan.ports[component.index()].map(|binding| binding.handle);
+        Ok(handle.zip(len))
+    }
+
+    /// Whether a datagram of DTLS is from the peer, and of any use. Anything else costs nothing more.
+    pub(crate) fn admit_dtls(&self, datagram: &[u8], source: SocketAddr) -> Result<(), DropReason> {
+        let edge = self.edge.as_deref().ok_or(DropReason::NotRtp)?;
+        let is_peer = match edge.vouches_for(Component::Rtp, source) {
+            Some(vouched) => vouched,
+            None => self.destination(Component::Rtp) == Ok(source),
+        };
+        if !is_peer || !police::is_listed(&self.plan.filter, source) {
+            return Err(DropReason::DtlsStranger);
+        }
+        let association = edge.association().ok_or(DropReason::NotRtp)?;
+        match association.wants(datagram) {
+            true if association.waiting >= dtls::MAX_WAITING_DATAGRAMS => Err(DropReason::HandshakesFull),
+            true => Ok(()),
+            false => Err(DropReason::DtlsUnwanted),
+        }
+    }
+
+    /// The DTLS association.
+    pub(crate) fn association_mut(&mut self) -> Option<&mut Association> {
+        self.edge.as_deref_mut()?.association_mut()
+    }
+
+    /// Whether a handshake is to begin with us, and can.
+    pub(crate) fn is_to_call(&self) -> bool {
+        let association = self.edge.as_deref().and_then(Edge::association);
+        association.is_some_and(Association::is_to_call) && self.destination(Component::Rtp).is_ok()
+    }
+
+    /// Where datagrams of DTLS go: where media would; before ICE has chosen, where the peer's come from.
+    pub(crate) fn dtls_exit(&self) -> Option<(PortBinding, SocketAddr)> {
+        let edge = self.edge.as_deref()?;
+        let chosen = self.destination(Component::Rtp).ok()?;
+        let peer = edge.association().and_then(Association::peer);
+        let to =
+            peer.filter(|peer| !edge.has_chosen() && edge.vouches_for(Component::Rtp, *peer) == Some(true));
+        Some((self.plan.ports[0]?, to.unwrap_or(chosen)))
+    }
+
+    /// A handshake has given new keys; those before are worth nothing any more.
+    pub(crate) fn take_keys(&mut self, inbound: Box<InboundSession>, outbound: Box<OutboundSession>) {
+        self.plan.inbound = Some(inbound);
+        self.plan.outbound = Some(outbound);
+        self.lifetimes_told = [LifetimeState::Fresh; 2];
+    }
+
+    /// About once a second: what the clock says of ICE.
+    pub(crate) fn look_at_ice(&mut self, now: Now) {
+        if let Some(observation) = self.edge.as_deref_mut().and_then(|edge| edge.look(now)) {
+            self.notices.note(observation);
+        }
     }
 
     /// RTCP is about to leave in its plain form.

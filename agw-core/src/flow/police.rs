@@ -40,6 +40,19 @@ pub(super) const fn open(mode: Mode, other: Option<Mode>) -> [bool; 2] {
     }
 }
 
+/// Whether `source` is among the addresses and ports that the controller has listed, where it has. For streams whose peer is known by other means.
+pub(super) fn is_listed(filter: &SourceFilter, source: SocketAddr) -> bool {
+    let address_fits = match &filter.addresses {
+        SourceRule::Any | SourceRule::Peer => true,
+        SourceRule::Listed(masks) => masks.iter().any(|mask| mask.contains(source.ip())),
+    };
+    let port_fits = match &filter.ports {
+        SourceRule::Any | SourceRule::Peer => true,
+        SourceRule::Listed(ranges) => ranges.iter().any(|range| range.contains(source.port())),
+    };
+    address_fits && port_fits
+}
+
 /// Whether `source` may be listened to at all.
 pub(super) fn source_accepted(
     filter: &SourceFilter,

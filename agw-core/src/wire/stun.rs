@@ -31,6 +31,11 @@ const FINGERPRINT_XOR: u32 = 0x5354_554e;
 /// Attributes from here on may be ignored by who does not know them.
 const COMPREHENSION_OPTIONAL: u16 = 0x8000;
 
+/// Whether a datagram has the magic cookie in its place: enough to tell it from what only begins like STUN.
+pub fn has_cookie(datagram: &[u8]) -> bool {
+    u32_at(datagram, 4) == Some(MAGIC_COOKIE)
+}
+
 /// Attribute types (RFC 8489 section 18.3, RFC 8445 section 16.1).
 pub mod attribute {
     /// USERNAME.

@@ -4,6 +4,7 @@
 //! stages skip it. Two packets of one stream in a batch stay right because plans and commits are made in order
 //! (SRTP-2, SRTP-13; RFC 7983, 5761 for the naming).
 
+use super::handshakes::Handshakes;
 use super::stats::{Counter, DropReason, PacketKind, Tally};
 use super::table::FlowTable;
 use crate::command::Observation;
@@ -17,8 +18,10 @@ use arrayvec::ArrayVec;
 /// What is known of one packet under way.
 #[derive(Debug, Clone, Copy)]
 struct Lane {
-    /// False once it was dropped.
+    /// False once it was dropped, or has ended here.
     alive: bool,
+    /// It is an answer of ours to what came, and only to be sent.
+    is_answer: bool,
     /// The flow it came to, and through which port.
     entry: FlowId,
     component: Component,
@@ -37,6 +40,7 @@ struct Lane {
 impl Lane {
     const EMPTY: Self = Self {
         alive: false,
+        is_answer: false,
         entry: FlowId(0),
         component: Component::Rtp,
         exit: FlowId(0),
@@ -47,6 +51,11 @@ impl Lane {
         received_bytes: 0,
         job: None,
     };
+
+    /// Whether it goes on, from one side of the context to the other.
+    const fn is_media(&self) -> bool {
+        self.alive && !self.is_answer
+    }
 
     fn drop_for(&mut self, reason: DropReason, tally: &mut Tally) {
         self.alive = false;
@@ -69,6 +78,8 @@ pub(super) struct Workplace<'a> {
     pub(super) tally: &'a mut Tally,
     /// Flows that have something to tell and are not on the list yet.
     pub(super) talkative: &'a mut Vec<FlowId>,
+    /// Where DTLS waits for its turn.
+    pub(super) handshakes: &'a mut Handshakes,
 }
 
 impl Workplace<'_> {
@@ -102,19 +113,19 @@ impl Stages {
     pub(super) fn process(&mut self, batch: &mut Batch, place: &mut Workplace<'_>) {
         let now = batch.now;
         let slots = batch.packets();
-        for (lane, slot) in self.lanes.iter_mut().zip(&*slots) {
+        for (lane, slot) in self.lanes.iter_mut().zip(&mut *slots) {
             *lane = Lane { job: None, ..Lane::EMPTY };
-            if let Err(reason) = enter(lane, slot, &self.legs, place) {
+            if let Err(reason) = enter(lane, slot, &self.legs, now, place) {
                 lane.drop_for(reason, place.tally);
             }
         }
         self.unprotect(slots, now, place);
-        for (lane, slot) in self.lanes.iter_mut().zip(&*slots).filter(|(lane, _)| lane.alive) {
+        for (lane, slot) in self.lanes.iter_mut().zip(&*slots).filter(|(lane, _)| lane.is_media()) {
             if let Err(reason) = accept(lane, slot, now, place) {
                 lane.drop_for(reason, place.tally);
             }
         }
-        for (lane, slot) in self.lanes.iter_mut().zip(&mut *slots).filter(|(lane, _)| lane.alive) {
+        for (lane, slot) in self.lanes.iter_mut().zip(&mut *slots).filter(|(lane, _)| lane.is_media()) {
             if let Err(reason) = leave(lane, slot, now, place) {
                 lane.drop_for(reason, place.tally);
             }
@@ -224,7 +235,7 @@ impl Stages {
                 SendOutcome::Sent => {
                     place.tally.add(Counter::Sent(lane.exit_leg, lane.exit_kind), 1);
                     place.tally.add(Counter::BytesSent(lane.exit_leg), slot.len as u64);
-                    if let Some(flow) = place.table.get_mut(lane.exit) {
+                    if let Some(flow) = place.table.get_mut(lane.exit).filter(|_| lane.is_media()) {
                         flow.count_sent(lane.class, slot.len);
                     }
                     if let Some(waited_us) = slot.waited_us {
@@ -252,7 +263,7 @@ const fn srtp_kind(class: Class) -> Option<Kind> {
     match class {
         Class::Rtp => Some(Kind::Rtp),
         Class::Rtcp => Some(Kind::Rtcp),
-        Class::Opaque { .. } => None,
+        Class::Opaque { .. } | Class::Stun | Class::Dtls => None,
     }
 }
 
@@ -285,8 +296,14 @@ fn unprotect_alone(
     }
 }
 
-/// First stage: counts the packet in, names it, finds both flows, asks filter and gate.
-fn enter(lane: &mut Lane, slot: &Slot, legs: &[Leg], place: &mut Workplace<'_>) -> Result<(), DropReason> {
+/// First stage: counts the packet in, names it, ends what ends here, finds both flows, asks filter and gate.
+fn enter(
+    lane: &mut Lane,
+    slot: &mut Slot,
+    legs: &[Leg],
+    now: Now,
+    place: &mut Workplace<'_>,
+) -> Result<(), DropReason> {
     let found = place.table.find(slot.port);
     let flow = found.and_then(|(id, _)| place.table.get_mut(id));
     let by_address = || legs.get(usize::from(slot.port.address)).copied().unwrap_or(Leg::Access);
@@ -310,6 +327,11 @@ fn enter(lane: &mut Lane, slot: &Slot, legs: &[Leg], place: &mut Workplace<'_>) 
     if slot.truncated {
         return Err(DropReason::TooLong);
     }
+    match class {
+        Class::Stun => return answer(lane, slot, entry, component, now, place),
+        Class::Dtls => return keep_for_later(lane, slot, entry, place),
+        Class::Rtp | Class::Rtcp | Class::Opaque { .. } => {}
+    }
     flow.admit(class, component, slot.from)?;
     (lane.entry, lane.component, lane.class) = (entry, component, class);
 
@@ -323,6 +345,51 @@ fn enter(lane: &mut Lane, slot: &Slot, legs: &[Leg], place: &mut Workplace<'_>) 
     (lane.exit, lane.exit_leg, lane.exit_kind) = (exit, exit_flow.plan.leg, exit_flow.kind(class));
     // Asked before the work of decrypting; where it goes is asked when the packet has proven good.
     if exit_flow.may_leave(class, loops) { Ok(()) } else { Err(DropReason::Gate) }
+}
+
+/// A connectivity check (DTLS-5): its answer takes its place.
+fn answer(
+    lane: &mut Lane,
+    slot: &mut Slot,
+    entry: FlowId,
+    component: Component,
+    now: Now,
+    place: &mut Workplace<'_>,
+) -> Result<(), DropReason> {
+    let flow = place.table.get_mut(entry).ok_or(DropReason::NoFlow)?;
+    let answer = flow.answer_check(component, &mut slot.bytes[..], slot.len, slot.from, now)?;
+    // A check may have shown the way to a peer whom we have to call.
+    if flow.is_to_call() {
+        place.handshakes.list(entry, flow);
+    }
+    place.tally.add(Counter::Consumed(lane.entry_leg, PacketKind::Stun), 1);
+    place.list_notices(entry);
+    match answer {
+        Some((handle, len)) => {
+            slot.len = len;
+            slot.to = Some((handle, slot.from));
+            (lane.is_answer, lane.entry, lane.exit, lane.class) = (true, entry, entry, Class::Stun);
+            (lane.exit_leg, lane.exit_kind) = (lane.entry_leg, PacketKind::Stun);
+            place.tally.add(Counter::Originated(lane.entry_leg, PacketKind::Stun), 1);
+        }
+        None => lane.alive = false,
+    }
+    Ok(())
+}
+
+/// DTLS of a peer: it waits until its turn comes.
+fn keep_for_later(
+    lane: &mut Lane,
+    slot: &Slot,
+    entry: FlowId,
+    place: &mut Workplace<'_>,
+) -> Result<(), DropReason> {
+    let flow = place.table.get_mut(entry).ok_or(DropReason::NoFlow)?;
+    flow.admit_dtls(slot.datagram(), slot.from)?;
+    place.handshakes.take_in(entry, flow, slot)?;
+    place.tally.add(Counter::Consumed(lane.entry_leg, PacketKind::Dtls), 1);
+    lane.alive = false;
+    Ok(())
 }
 
 /// Flows pass packets only when each names the other, so that a place used again never hears of an older call; and RTP never

@@ -13,6 +13,7 @@
 
 mod batch;
 mod connections;
+mod handshakes;
 pub mod stats;
 pub mod table;
 mod timers;
@@ -26,6 +27,7 @@ use crate::io::{Batch, Now, PacketIo};
 use crate::model::{Leg, StreamStatistics};
 use batch::{Stages, Workplace};
 use connections::Connections;
+use handshakes::{Bench, Handshakes};
 use rtrb::{Consumer, Producer};
 use stats::{Counter, DropReason, PacketKind, Tally, WorkerCounters};
 use std::io;
@@ -46,6 +48,8 @@ pub struct WorkerSetup {
     pub flows: usize,
     /// The leg of each local address, by [`PortKey::address`](crate::command::order::PortKey::address).
     pub legs: Vec<Leg>,
+    /// Steps of DTLS handshakes in one turn, each of which may cost a public-key operation or two; at least one.
+    pub handshake_steps_per_turn: usize,
 }
 
 /// A worker with its flows.
@@ -56,6 +60,7 @@ pub struct Worker<Io> {
     stages: Stages,
     table: FlowTable,
     connections: Connections,
+    handshakes: Handshakes,
     tally: Tally,
     published: Arc<WorkerCounters>,
     orders: Consumer<Numbered>,
@@ -81,6 +86,7 @@ impl<Io: PacketIo + StreamIo> Worker<Io> {
             stages: Stages::new(&setup.legs),
             talkative: Vec::with_capacity(table.capacity()),
             connections: Connections::new(table.capacity()),
+            handshakes: Handshakes::new(setup.handshake_steps_per_turn),
             table,
             tally: Tally::new(),
             published: Arc::new(WorkerCounters::new()),
@@ -113,7 +119,7 @@ impl<Io: PacketIo + StreamIo> Worker<Io> {
         let wait = if self.is_blocked() {
             wait.min(BLOCKED_WAIT)
         } else if self.orders.is_empty() && !self.connections.has_work() {
-            wait
+            self.handshakes.patience(wait, || self.io.now())
         } else {
             Duration::ZERO
         };
@@ -127,6 +133,13 @@ impl<Io: PacketIo + StreamIo> Worker<Io> {
         self.rounds.visit(woke, &mut self.table, &mut self.tally, &mut self.talkative);
         self.obey(woke);
         self.connections.turn(&mut self.io, woke, &mut self.tally, &mut self.talkative);
+        self.handshakes.turn(&mut Bench {
+            io: &mut self.io,
+            table: &mut self.table,
+            tally: &mut self.tally,
+            talkative: &mut self.talkative,
+            now: woke,
+        });
         self.tell();
         let done = self.io.now();
         self.tally.add(Counter::Turns, 1);
@@ -144,8 +157,12 @@ impl<Io: PacketIo + StreamIo> Worker<Io> {
 
     /// Runs the batch through its stages and sends it.
     fn relay(&mut self) {
-        let mut place =
-            Workplace { table: &mut self.table, tally: &mut self.tally, talkative: &mut self.talkative };
+        let mut place = Workplace {
+            table: &mut self.table,
+            tally: &mut self.tally,
+            talkative: &mut self.talkative,
+            handshakes: &mut self.handshakes,
+        };
         self.stages.process(&mut self.batch, &mut place);
         self.io.send(&mut self.batch);
         let sent_at = self.io.now();
@@ -199,6 +216,7 @@ impl<Io: PacketIo + StreamIo> Worker<Io> {
         match self.table.install(id, flow) {
             Ok(()) => {
                 self.list_talkative(id);
+                self.list_handshake(id);
                 Answer::Done(ticket, None)
             }
             Err(remains) => {
@@ -235,6 +253,9 @@ impl<Io: PacketIo + StreamIo> Worker<Io> {
     fn change(&mut self, ticket: Ticket, id: FlowId, mut plan: Box<FlowPlan>) -> Answer {
         self.table.stop_listening(id);
         if let Some(flow) = self.table.get_mut(id) {
+            if plan.edge.as_ref().is_none_or(|edge| edge.dtls.is_none()) {
+                self.handshakes.forget(id, flow);
+            }
             flow.change(&mut plan);
             let kept = flow.plan.ports;
             for binding in plan.ports.into_iter().filter(|port| !kept.contains(port)).flatten() {
@@ -242,7 +263,15 @@ impl<Io: PacketIo + StreamIo> Worker<Io> {
             }
         }
         self.table.listen(id);
+        self.list_handshake(id);
         Answer::Done(ticket, Some(plan))
+    }
+
+    /// A new plan may ask for a handshake, or have what one waits for.
+    fn list_handshake(&mut self, id: FlowId) {
+        if let Some(flow) = self.table.get_mut(id) {
+            self.handshakes.list(id, flow);
+        }
     }
 
     /// A flow that comes from another worker may have something to tell that was not told there.
@@ -275,6 +304,7 @@ impl<Io: PacketIo + StreamIo> Worker<Io> {
             self.talkative.retain(|listed| *listed != id);
             flow.notices_listed = false;
         }
+        self.handshakes.forget(id, &mut flow);
         for binding in flow.plan.ports.into_iter().flatten() {
             self.io.forget(binding);
         }

@@ -6,8 +6,10 @@
 //! receive queue lost count as received, of kind `other`, and dropped at once, so that they do not break the sum. Bytes are those
 //! of UDP payloads.
 
+mod handshakes;
 mod tcp;
 
+pub use handshakes::HandshakeProtocol;
 pub use tcp::{ConnectionEvent, HandshakeResult, MsrpCount};
 
 use crate::model::{Leg, Malformation, TlsFailure};
@@ -25,6 +27,10 @@ pub enum PacketKind {
     Srtp,
     /// SRTCP that is ended here.
     Srtcp,
+    /// Connectivity checks and their answers.
+    Stun,
+    /// DTLS.
+    Dtls,
     /// Relayed unseen.
     Udp,
     /// On a media port, and none of these; or nobody knows, because the packet was lost.
@@ -33,7 +39,8 @@ pub enum PacketKind {
 
 impl PacketKind {
     /// Every kind, in metric order.
-    pub const ALL: [Self; 6] = [Self::Rtp, Self::Rtcp, Self::Srtp, Self::Srtcp, Self::Udp, Self::Other];
+    pub const ALL: [Self; 8] =
+        [Self::Rtp, Self::Rtcp, Self::Srtp, Self::Srtcp, Self::Stun, Self::Dtls, Self::Udp, Self::Other];
 
     /// The metric label.
     pub const fn as_str(self) -> &'static str {
@@ -42,6 +49,8 @@ impl PacketKind {
             Self::Rtcp => "rtcp",
             Self::Srtp => "srtp",
             Self::Srtcp => "srtcp",
+            Self::Stun => "stun",
+            Self::Dtls => "dtls",
             Self::Udp => "udp",
             Self::Other => "other",
         }
@@ -79,11 +88,23 @@ pub enum DropReason {
     SendFailed,
     /// Lost because a send queue was full.
     SendFull,
+    /// It begins like STUN and is none.
+    StunMalformed,
+    /// STUN of somebody who does not know our password.
+    StunStranger,
+    /// DTLS from an address that neither a connectivity check nor Iq vouches for.
+    DtlsStranger,
+    /// DTLS that no association wants: a ClientHello while one is up, or anything after one has failed.
+    DtlsUnwanted,
+    /// More DTLS than the worker has room to keep until its turn comes.
+    HandshakesFull,
+    /// The peer has not renewed its consent to be sent to (RFC 7675).
+    NoConsent,
     /// SRTP refused it.
     Srtp(SrtpError),
 }
 
-const OWN_REASONS: [DropReason; 14] = [
+const OWN_REASONS: [DropReason; 20] = [
     DropReason::NoFlow,
     DropReason::TooLong,
     DropReason::NotRtp,
@@ -98,6 +119,12 @@ const OWN_REASONS: [DropReason; 14] = [
     DropReason::SendFailed,
     DropReason::SendFull,
     DropReason::Policed,
+    DropReason::StunMalformed,
+    DropReason::StunStranger,
+    DropReason::DtlsStranger,
+    DropReason::DtlsUnwanted,
+    DropReason::HandshakesFull,
+    DropReason::NoConsent,
 ];
 const REASONS: usize = OWN_REASONS.len() + SrtpError::ALL.len();
 
@@ -124,6 +151,12 @@ impl DropReason {
             Self::SendFailed => "send_failed",
             Self::SendFull => "send_full",
             Self::Policed => "policed",
+            Self::StunMalformed => "stun_malformed",
+            Self::StunStranger => "stun_stranger",
+            Self::DtlsStranger => "dtls_stranger",
+            Self::DtlsUnwanted => "dtls_unwanted",
+            Self::HandshakesFull => "handshakes_full",
+            Self::NoConsent => "no_consent",
             Self::Srtp(error) => error.as_str(),
         }
     }
@@ -144,6 +177,12 @@ impl DropReason {
             Self::SendFailed => 11,
             Self::SendFull => 12,
             Self::Policed => 13,
+            Self::StunMalformed => 14,
+            Self::StunStranger => 15,
+            Self::DtlsStranger => 16,
+            Self::DtlsUnwanted => 17,
+            Self::HandshakesFull => 18,
+            Self::NoConsent => 19,
             Self::Srtp(error) => OWN_REASONS.len() + error as usize,
         }
     }
@@ -191,6 +230,8 @@ pub enum Counter {
     Connections(Leg, ConnectionEvent),
     /// `agw_handshakes_total` of TLS: whether we were the client, and what came of it.
     Handshakes {
+        /// Label `protocol`.
+        protocol: HandshakeProtocol,
         /// Label `role`.
         is_client: bool,
         /// Label `result`.
@@ -198,6 +239,8 @@ pub enum Counter {
     },
     /// Observations of `agw_handshake_seconds` of TLS in one bucket (index into [`HANDSHAKE_BOUNDS_US`], or one more); not cumulative.
     HandshakeBucket {
+        /// Label `protocol`.
+        protocol: HandshakeProtocol,
         /// Label `role`.
         is_client: bool,
         /// Which one.
@@ -205,6 +248,8 @@ pub enum Counter {
     },
     /// Sum of these observations, in microseconds.
     HandshakeSumUs {
+        /// Label `protocol`.
+        protocol: HandshakeProtocol,
         /// Label `role`.
         is_client: bool,
     },
@@ -260,10 +305,12 @@ const CONNECTIONS_AT: usize = RESIDENCE_SUM_AT + 10;
 const STREAM_RECEIVED_AT: usize = CONNECTIONS_AT + LEGS * CONNECTION_EVENTS;
 const STREAM_SENT_AT: usize = STREAM_RECEIVED_AT + LEGS;
 const HANDSHAKES_AT: usize = STREAM_SENT_AT + LEGS;
+/// Each protocol in both roles.
+const HANDSHAKE_PARTIES: usize = 2 * HandshakeProtocol::ALL.len();
 const HANDSHAKE_BUCKETS: usize = HANDSHAKE_BOUNDS_US.len() + 1;
-const HANDSHAKE_BUCKETS_AT: usize = HANDSHAKES_AT + 2 * HandshakeResult::COUNT;
-const HANDSHAKE_SUM_AT: usize = HANDSHAKE_BUCKETS_AT + 2 * HANDSHAKE_BUCKETS;
-const MSRP_AT: usize = HANDSHAKE_SUM_AT + 2;
+const HANDSHAKE_BUCKETS_AT: usize = HANDSHAKES_AT + HANDSHAKE_PARTIES * HandshakeResult::COUNT;
+const HANDSHAKE_SUM_AT: usize = HANDSHAKE_BUCKETS_AT + HANDSHAKE_PARTIES * HANDSHAKE_BUCKETS;
+const MSRP_AT: usize = HANDSHAKE_SUM_AT + HANDSHAKE_PARTIES;
 const MALFORMED_AT: usize = MSRP_AT + LEGS * MsrpCount::ALL.len();
 const BROKEN_AT: usize = MALFORMED_AT + LEGS * Malformation::ALL.len();
 const COUNTERS: usize = BROKEN_AT + TlsFailure::ALL.len();
@@ -277,6 +324,10 @@ const fn leg(leg: Leg) -> usize {
 
 const fn bucket(index: usize, buckets: usize) -> usize {
     if index < buckets { index } else { buckets - 1 }
+}
+
+const fn party(protocol: HandshakeProtocol, is_client: bool) -> usize {
+    2 * protocol as usize + is_client as usize
 }
 
 impl Counter {
@@ -305,13 +356,14 @@ impl Counter {
             Self::StreamBufferBytes => RESIDENCE_SUM_AT + 9,
             Self::SessionsBroken(failure) => BROKEN_AT + failure.index(),
             Self::Connections(l, e) => CONNECTIONS_AT + leg(l) * CONNECTION_EVENTS + e as usize,
-            Self::Handshakes { is_client, result } => {
-                HANDSHAKES_AT + HandshakeResult::COUNT * is_client as usize + result.index()
+            Self::Handshakes { protocol, is_client, result } => {
+                HANDSHAKES_AT + HandshakeResult::COUNT * party(protocol, is_client) + result.index()
             }
-            Self::HandshakeBucket { is_client, bucket: b } => {
-                HANDSHAKE_BUCKETS_AT + HANDSHAKE_BUCKETS * is_client as usize + bucket(b, HANDSHAKE_BUCKETS)
+            Self::HandshakeBucket { protocol, is_client, bucket: b } => {
+                let party = party(protocol, is_client);
+                HANDSHAKE_BUCKETS_AT + HANDSHAKE_BUCKETS * party + bucket(b, HANDSHAKE_BUCKETS)
             }
-            Self::HandshakeSumUs { is_client } => HANDSHAKE_SUM_AT + is_client as usize,
+            Self::HandshakeSumUs { protocol, is_client } => HANDSHAKE_SUM_AT + party(protocol, is_client),
             Self::Malformed(l, m) => MALFORMED_AT + leg(l) * Malformation::ALL.len() + m.index(),
             Self::Msrp(l, count) => MSRP_AT + leg(l) * MsrpCount::ALL.len() + count as usize,
             Self::StreamBytesReceived(l) => STREAM_RECEIVED_AT + leg(l),
@@ -349,10 +401,10 @@ impl Tally {
     }
 
     /// Puts one observation into the histogram of the time that handshakes take.
-    pub fn observe_handshake(&mut self, is_client: bool, us: u64) {
+    pub fn observe_handshake(&mut self, protocol: HandshakeProtocol, is_client: bool, us: u64) {
         let bucket = HANDSHAKE_BOUNDS_US.partition_point(|bound| *bound < us);
-        self.add(Counter::HandshakeBucket { is_client, bucket }, 1);
-        self.add(Counter::HandshakeSumUs { is_client }, us);
+        self.add(Counter::HandshakeBucket { protocol, is_client, bucket }, 1);
+        self.add(Counter::HandshakeSumUs { protocol, is_client }, us);
     }
 
     /// Puts one observation into the histogram of jitter.
@@ -435,10 +487,20 @@ mod tests {
             Counter::StreamBufferBytes,
         ];
         all.extend(TlsFailure::ALL.map(Counter::SessionsBroken));
-        for is_client in [false, true] {
-            all.extend(HandshakeResult::all().map(|result| Counter::Handshakes { is_client, result }));
-            all.extend((0..HANDSHAKE_BUCKETS).map(|bucket| Counter::HandshakeBucket { is_client, bucket }));
-            all.push(Counter::HandshakeSumUs { is_client });
+        for (protocol, is_client) in
+            HandshakeProtocol::ALL.into_iter().flat_map(|protocol| [(protocol, false), (protocol, true)])
+        {
+            all.extend(HandshakeResult::all().map(|result| Counter::Handshakes {
+                protocol,
+                is_client,
+                result,
+            }));
+            all.extend((0..HANDSHAKE_BUCKETS).map(|bucket| Counter::HandshakeBucket {
+                protocol,
+                is_client,
+                bucket,
+            }));
+            all.push(Counter::HandshakeSumUs { protocol, is_client });
         }
         all.extend((0..RESIDENCE_BUCKETS).map(Counter::ResidenceBucket));
         for leg in Leg::ALL {

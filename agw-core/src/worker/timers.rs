@@ -47,6 +47,7 @@ impl Rounds {
             let Some(flow) = table.get_mut(id) else { continue };
             flow.note_lifetimes();
             flow.look_for_activity(peer_mode, now);
+            flow.look_at_ice(now);
             let (leg, lost) = (flow.plan.leg, flow.take_lost());
             tally.add(Counter::Lost(leg), lost);
             if let Some(jitter_us) = flow.fresh_jitter_us() {

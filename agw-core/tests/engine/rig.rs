@@ -85,12 +85,14 @@ fn blank_plan(leg: Leg, treatment: Treatment) -> FlowPlan {
         copy_dscp: false,
         inbound: None,
         outbound: None,
+        edge: None,
+        means: None,
     }
 }
 
 /// A plan as it was, without keys.
 fn repeat(plan: &FlowPlan) -> FlowPlan {
-    FlowPlan { filter: plan.filter.clone(), inbound: None, outbound: None, ..*plan }
+    FlowPlan { filter: plan.filter.clone(), inbound: None, outbound: None, edge: None, means: None, ..*plan }
 }
 
 impl<G: Ground> Rig<G> {
@@ -102,7 +104,8 @@ impl<G: Ground> Rig<G> {
         let mut ground = G::new();
         let (order_in, order_out) = RingBuffer::new(orders);
         let (answer_in, answer_out) = RingBuffer::new(answers);
-        let setup = WorkerSetup { flows: FLOWS, legs: vec![Leg::Access, Leg::Core] };
+        let setup =
+            WorkerSetup { flows: FLOWS, legs: vec![Leg::Access, Leg::Core], handshake_steps_per_turn: 1 };
         let worker = Worker::new(ground.io(), &setup, order_out, answer_in);
         Self {
             counters: worker.counters(),

@@ -4,7 +4,7 @@ use crate::phone::*;
 use crate::rig::{Rig, UP, read, role};
 use agw_core::command::{Command, Refusal};
 use agw_core::model::*;
-use agw_core::worker::stats::{Counter, HandshakeResult};
+use agw_core::worker::stats::{Counter, HandshakeProtocol, HandshakeResult};
 use agw_tls::{Identity, Role, Tls, judge};
 use std::time::Duration;
 
@@ -24,9 +24,13 @@ fn a_phone_with_the_right_certificate_speaks_tls_and_the_core_plain() {
     run(&mut rig, &mut [&mut phone]);
     assert_eq!(read(&core).0, b"hello");
     assert_eq!(only(&mut rig, call.ue.id), [UP, SESSION_UP]);
-    let good = Counter::Handshakes { is_client: false, result: HandshakeResult::Good };
+    let good = Counter::Handshakes {
+        protocol: HandshakeProtocol::Tls,
+        is_client: false,
+        result: HandshakeResult::Good,
+    };
     assert_eq!(rig.counted(good), 1);
-    let took_us = rig.counted(Counter::HandshakeSumUs { is_client: false });
+    let took_us = rig.counted(Counter::HandshakeSumUs { protocol: HandshakeProtocol::Tls, is_client: false });
     assert!((1_000..60_000).contains(&took_us), "{took_us} us of the pretend clock");
     rig.command(Command::RemoveContext(call.context));
     run(&mut rig, &mut [&mut phone]);
@@ -98,7 +102,10 @@ fn a_wrong_certificate_ends_the_session_is_told_once_and_no_byte_passes() {
     assert!(read(&core).0.is_empty(), "TLS-3");
     assert_eq!(only(&mut rig, call.ue.id), [UP, session_failed(TlsFailure::FingerprintMismatch)]);
     let result = HandshakeResult::Failed(TlsFailure::FingerprintMismatch);
-    assert_eq!(rig.counted(Counter::Handshakes { is_client: false, result }), 3);
+    assert_eq!(
+        rig.counted(Counter::Handshakes { protocol: HandshakeProtocol::Tls, is_client: false, result }),
+        3
+    );
     // The peer still can, and is told.
     let mut phone = Phone::new(dial(&call.ue), Role::Client, &right);
     run(&mut rig, &mut [&mut phone]);

@@ -132,6 +132,9 @@ pub fn context(request: &OneContext) -> Result<(), Failure> {
                     let rtcp = s.learned_rtcp.as_deref().map(|r| format!(", RTCP {r}")).unwrap_or_default();
                     text.push_str(&format!("      learned {learned}{rtcp}\n"));
                 }
+                if let Some(ice) = &s.ice {
+                    text.push_str(&format!("      ICE    {ice}\n"));
+                }
                 if let Some(sources) = &s.sources {
                     text.push_str(&format!("      hears  {sources}\n"));
                 }

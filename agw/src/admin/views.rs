@@ -128,6 +128,9 @@ pub struct Stream {
     /// Where its RTCP was learned to come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned_rtcp: Option<String>,
+    /// What became of ICE last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ice: Option<String>,
     /// The suite of what we receive.
     pub suite_in: Option<String>,
     /// The suite of what we send.
@@ -149,7 +152,7 @@ pub struct Stream {
     /// What became of its connection last: `established`, `released`, or `failed: ` and why; absent where nothing has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<String>,
-    /// What became of its TLS session last, in the same words.
+    /// What became of its TLS or DTLS session last, in the same words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     /// Its connection as it is now; only in `/contexts/ID`, and of TCP.

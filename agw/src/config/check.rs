@@ -53,7 +53,10 @@ pub fn check(config: &Config) -> Vec<Problem> {
     range(&mut found, "tcp.give_way_ms", config.tcp.give_way_ms.into(), 0, 120_000);
     range(&mut found, "tls.handshake_bytes", config.tls.handshake_bytes.into(), 4_096, 65_536);
     names(&mut found, "tls.versions", &config.tls.versions, &["1.2", "1.3"], 1);
-    names(&mut found, "dtls.versions", &config.dtls.versions, &["1.0", "1.2"], 1);
+    names(&mut found, "dtls.versions", &config.dtls.versions, &["1.2", "1.3"], 1);
+    if !config.dtls.suites.is_empty() {
+        found.push(Problem::error("dtls.suites", "cannot be chosen: leave it empty"));
+    }
     names(&mut found, "tls.fingerprint_hashes", &config.tls.fingerprint_hashes, &HASHES, 1);
     names(&mut found, "dtls.fingerprint_hashes", &config.dtls.fingerprint_hashes, &HASHES, 1);
     names(&mut found, "tls.msrp_fingerprint_hashes", &config.tls.msrp_fingerprint_hashes, &HASHES, 0);
@@ -281,6 +284,8 @@ mod tests {
             "tls.versions=[]",
             "tls.suites=[\"TLS_RSA_WITH_NULL_SHA256\"]",
             "tls.suites=[\"TLS_AES_128_GCM_SHA256\"]",
+            "dtls.versions=[\"1.0\"]",
+            "dtls.suites=[\"TLS_AES_128_GCM_SHA256\"]",
             "tls.msrp_fingerprint_hashes=[\"md5\"]",
             "tls.fingerprint_wait_ms=60001",
             "tls.certificates_ready=1025",

@@ -6,11 +6,13 @@
 pub mod check;
 pub mod limits;
 pub mod load;
+pub mod media_dtls;
 pub mod media_tls;
 pub mod tcp;
 pub mod values;
 
 pub use limits::{Limits, Overload, Rates, Threshold};
+pub use media_dtls::Dtls;
 pub use media_tls::Tls;
 pub use tcp::Tcp;
 
@@ -263,37 +265,6 @@ pub enum RocRestart {
     Guarded,
     /// Never.
     Off,
-}
-
-/// `[dtls]`: DTLS of media.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Dtls {
-    /// Versions.
-    pub versions: Vec<String>,
-    /// Cipher suites, empty: the profile's.
-    pub suites: Vec<String>,
-    /// Fingerprint functions taken from peers.
-    pub fingerprint_hashes: Vec<String>,
-    /// How long media is held for a late fingerprint.
-    pub fingerprint_wait_ms: u32,
-    /// The DTLS library.
-    pub engine: String,
-    /// Public-key operations per worker and tick.
-    pub handshakes_per_tick: u16,
-}
-
-impl Default for Dtls {
-    fn default() -> Self {
-        Self {
-            versions: vec!["1.2".to_owned()],
-            suites: Vec::new(),
-            fingerprint_hashes: ["sha-256", "sha-384", "sha-512"].map(str::to_owned).to_vec(),
-            fingerprint_wait_ms: 2000,
-            engine: "auto".to_owned(),
-            handshakes_per_tick: 1,
-        }
-    }
 }
 
 /// `[media]`.

@@ -9,7 +9,7 @@ use crate::admin::views::{
 };
 use crate::metrics::{ControlNumbers, RealmNumbers};
 use agw_core::controller::{ContextView, StreamView};
-use agw_core::model::{Bearer, ContextId, Leg, Mode, Policing, SourceFilter, SourceRule};
+use agw_core::model::{Bearer, ContextId, IceEvent, Leg, Mode, Policing, SourceFilter, SourceRule};
 use agw_iq::counters::TransactionResult;
 use std::sync::PoisonError;
 use std::time::Instant;
@@ -173,6 +173,15 @@ fn context(view: &ContextView) -> Context {
     }
 }
 
+fn ice(event: IceEvent) -> String {
+    match event {
+        IceEvent::Selected(peer) => format!("selected {peer}"),
+        IceEvent::PeerReflexive(peer) => format!("checked from {peer}"),
+        IceEvent::Failed => "failed: no connectivity check in time".to_owned(),
+        IceEvent::ConsentLost => "consent lost".to_owned(),
+    }
+}
+
 fn stream(view: &StreamView) -> Stream {
     let mode = match view.mode {
         Mode::SendOnly => "SendOnly",
@@ -191,6 +200,7 @@ fn stream(view: &StreamView) -> Stream {
         remote: view.remote.map(|r| r.rtp.to_string()),
         learned: view.learned[0].map(|from| from.to_string()),
         learned_rtcp: view.learned[1].map(|from| from.to_string()),
+        ice: view.ice.map(ice),
         suite_in: view.inbound_suite.map(str::to_owned),
         suite_out: view.outbound_suite.map(str::to_owned),
         sources: sources(&view.filter),

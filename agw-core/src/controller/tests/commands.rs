@@ -436,7 +436,10 @@ fn a_connection_is_not_moved_to_another_worker() {
     let before = bench.snapshot();
     let moved =
         bench.execute(Command::Move { termination: sides[0].id, to: contexts[1], streams: Vec::new() });
-    assert_eq!(moved.unwrap_err(), Refusal::NotImplemented("moving a connection to another worker"));
+    assert_eq!(
+        moved.unwrap_err(),
+        Refusal::NotImplemented("moving a connection, DTLS or ICE to another worker")
+    );
     assert_eq!(bench.snapshot(), before);
 }
 

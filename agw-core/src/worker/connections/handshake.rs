@@ -8,7 +8,7 @@ use crate::flow::tcp::TcpFlow;
 use crate::flow::tcp::line::{Line, Stage};
 use crate::io::stream::StreamIo;
 use crate::model::{Bearer, BearerFailure, TlsFailure};
-use crate::worker::stats::{ConnectionEvent, Counter, HandshakeResult};
+use crate::worker::stats::{ConnectionEvent, Counter, HandshakeProtocol, HandshakeResult};
 use agw_tls::Role;
 use std::io;
 
@@ -46,7 +46,7 @@ impl<Io: StreamIo> Look<'_, Io> {
                 Ok(Step::Over) => {
                     let now = self.now;
                     let took_us = now.0.saturating_sub(flow.lines[at].since.0);
-                    self.tally.observe_handshake(flow.is_tls_client(), took_us);
+                    self.tally.observe_handshake(HandshakeProtocol::Tls, flow.is_tls_client(), took_us);
                     flow.lines[at].reach(Stage::Waiting, now);
                     self.judge(flow, at);
                     return;
@@ -178,6 +178,7 @@ impl<Io: StreamIo> Look<'_, Io> {
     }
 
     fn count_handshake(&mut self, flow: &TcpFlow, result: HandshakeResult) {
-        self.tally.add(Counter::Handshakes { is_client: flow.is_tls_client(), result }, 1);
+        let (protocol, is_client) = (HandshakeProtocol::Tls, flow.is_tls_client());
+        self.tally.add(Counter::Handshakes { protocol, is_client, result }, 1);
     }
 }

@@ -1,0 +1,8 @@
+//! A browser as the phone, through a whole gateway on the pretend network: connectivity checks, DTLS and media on one port (DTLS-1 to DTLS-5).
+
+mod attacks;
+mod browser;
+mod calls;
+mod ice;
+mod proof;
+mod rig;

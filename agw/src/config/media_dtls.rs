@@ -1,0 +1,56 @@
+//! `[dtls]`: which DTLS is spoken with the peers of media, such as browsers (DTLS-1), and what is taken from them as proof (TLS-2).
+
+use agw_core::controller::EdgeRules;
+use agw_core::model::HashFunction;
+use agw_dtls::Settings;
+use serde::{Deserialize, Serialize};
+
+/// `[dtls]`: DTLS of media.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dtls {
+    /// Versions.
+    pub versions: Vec<String>,
+    /// Cipher suites; only empty: all that the library has.
+    pub suites: Vec<String>,
+    /// Fingerprint functions taken from peers.
+    pub fingerprint_hashes: Vec<String>,
+    /// How long media is held for a late fingerprint.
+    pub fingerprint_wait_ms: u32,
+    /// The DTLS library.
+    pub engine: String,
+    /// Public-key operations per worker and tick.
+    pub handshakes_per_tick: u16,
+}
+
+impl Default for Dtls {
+    fn default() -> Self {
+        Self {
+            versions: vec!["1.2".to_owned(), "1.3".to_owned()],
+            suites: Vec::new(),
+            fingerprint_hashes: ["sha-256", "sha-384", "sha-512"].map(str::to_owned).to_vec(),
+            fingerprint_wait_ms: 10_000,
+            engine: "auto".to_owned(),
+            handshakes_per_tick: 1,
+        }
+    }
+}
+
+impl Dtls {
+    /// As the engine wants it. Names that nobody knows are left out; [`check`](super::check) names them.
+    pub fn rules(&self) -> EdgeRules {
+        let speaks = |version: &str| self.versions.iter().any(|name| name == version);
+        let hashes = self.fingerprint_hashes.iter().filter_map(|name| HashFunction::from_name(name));
+        EdgeRules {
+            dtls: Settings {
+                dtls12: speaks("1.2"),
+                dtls13: speaks("1.3"),
+                fingerprint_hashes: hashes.collect(),
+                fingerprint_wait_ms: self.fingerprint_wait_ms,
+                ..Settings::default()
+            },
+            handshake_steps_per_turn: self.handshakes_per_tick.into(),
+            ..EdgeRules::default()
+        }
+    }
+}
