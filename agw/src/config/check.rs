@@ -30,6 +30,7 @@ pub const MAX_ADDRESSES: usize = 64;
 pub const MAX_REALMS: usize = 32;
 /// Controllers at most.
 pub const MAX_CONTROLLERS: usize = 16;
+const ENGINES: [&str; 3] = ["auto", "dimpl", "openssl"];
 const HASHES: [&str; 5] = ["sha-1", "sha-224", "sha-256", "sha-384", "sha-512"];
 
 /// All that is wrong or doubtful.
@@ -61,12 +62,13 @@ pub fn check(config: &Config) -> Vec<Problem> {
     names(&mut found, "dtls.fingerprint_hashes", &config.dtls.fingerprint_hashes, &HASHES, 1);
     names(&mut found, "tls.msrp_fingerprint_hashes", &config.tls.msrp_fingerprint_hashes, &HASHES, 0);
     media_tls(config, &mut found);
+    media_dtls(config, &mut found);
     range(&mut found, "tls.fingerprint_wait_ms", config.tls.fingerprint_wait_ms.into(), 0, 60_000);
     let ready = config.tls.certificates_ready;
     range(&mut found, "tls.certificates_ready", ready.into(), 0, MAX_IDENTITIES as u64);
     range(&mut found, "dtls.fingerprint_wait_ms", config.dtls.fingerprint_wait_ms.into(), 0, 60_000);
     range(&mut found, "dtls.handshakes_per_tick", config.dtls.handshakes_per_tick.into(), 1, 64);
-    names(&mut found, "dtls.engine", std::slice::from_ref(&config.dtls.engine), &["auto"], 1);
+    names(&mut found, "dtls.engine", std::slice::from_ref(&config.dtls.engine), &ENGINES, 1);
     range(&mut found, "media.idle", config.media.idle.into(), 1, 86_400);
     range(&mut found, "media.port_reuse_delay_ms", config.media.port_reuse_delay_ms.into(), 0, 60_000);
     range(&mut found, "limits.contexts", config.limits.contexts.into(), 1, 1_000_000);
@@ -97,6 +99,16 @@ pub fn check(config: &Config) -> Vec<Problem> {
 }
 
 /// Only where the versions are right: they are named by themselves.
+fn media_dtls(config: &Config, found: &mut Vec<Problem>) {
+    let dtls = &config.dtls;
+    let settings = dtls.rules().dtls;
+    // What is wrong with the names has been said.
+    let is_named = ENGINES.contains(&dtls.engine.as_str()) && (settings.dtls12 || settings.dtls13);
+    if let Some(error) = agw_dtls::Profile::new(settings).err().filter(|_| is_named) {
+        found.push(Problem::error("dtls", error.to_string()));
+    }
+}
+
 fn media_tls(config: &Config, found: &mut Vec<Problem>) {
     let tls = &config.tls;
     if tls.profile().versions.len() < tls.versions.len() {

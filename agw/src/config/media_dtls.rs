@@ -2,7 +2,7 @@
 
 use agw_core::controller::EdgeRules;
 use agw_core::model::HashFunction;
-use agw_dtls::Settings;
+use agw_dtls::{Engine, Settings};
 use serde::{Deserialize, Serialize};
 
 /// `[dtls]`: DTLS of media.
@@ -45,6 +45,11 @@ impl Dtls {
             dtls: Settings {
                 dtls12: speaks("1.2"),
                 dtls13: speaks("1.3"),
+                engine: match self.engine.as_str() {
+                    "dimpl" => Engine::Dimpl,
+                    "openssl" => Engine::Openssl,
+                    _ => Engine::Auto,
+                },
                 fingerprint_hashes: hashes.collect(),
                 fingerprint_wait_ms: self.fingerprint_wait_ms,
                 ..Settings::default()
