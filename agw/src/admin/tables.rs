@@ -135,6 +135,10 @@ pub fn context(request: &OneContext) -> Result<(), Failure> {
                 if let Some(ice) = &s.ice {
                     text.push_str(&format!("      ICE    {ice}\n"));
                 }
+                if s.transport.starts_with("UDP/TLS") {
+                    let session = s.session.as_deref().unwrap_or("not proven yet");
+                    text.push_str(&format!("      DTLS   {session}\n"));
+                }
                 if let Some(sources) = &s.sources {
                     text.push_str(&format!("      hears  {sources}\n"));
                 }
@@ -179,6 +183,9 @@ pub fn context(request: &OneContext) -> Result<(), Failure> {
 /// The lines of a connection; none of a stream that is none.
 fn connection(stream: &Stream) -> String {
     let mut text = String::new();
+    if !stream.transport.starts_with("TCP") {
+        return text;
+    }
     if let Some(tcp) = &stream.tcp {
         let peer = tcp.peer.as_ref().map(|peer| format!(" with {peer}")).unwrap_or_default();
         let unproven =
