@@ -6,4 +6,6 @@ mod lossy;
 mod memory;
 #[cfg(feature = "openssl")]
 mod openssl;
+#[cfg(feature = "openssl")]
+mod second_try;
 mod wire;

@@ -9,7 +9,7 @@ use crate::wire::{Dice, End, Weather, Wire, settings};
 const CLIENT: usize = 0;
 const SERVER: usize = 1;
 
-fn by(engine: Engine, seed: u64) -> Settings {
+pub(crate) fn by(engine: Engine, seed: u64) -> Settings {
     Settings { engine, ..settings(seed) }
 }
 
@@ -179,6 +179,29 @@ fn replayed_flights_and_foreign_hellos_change_nothing() {
         wire.ends[SERVER].session.send(b"still there").unwrap();
         wire.collect();
         assert!(wire.run_until(60, |wire| wire.ends[CLIENT].data == b"still there"));
+    }
+}
+
+#[test]
+fn damaged_records_and_forged_alerts_do_not_end_a_session() {
+    let alert = [21, 254, 253, 0, 0, 0, 0, 0, 0, 0xff, 0, 0, 2, 2, 40];
+    for engines in PAIRS {
+        let mut wire = between(engines, Weather::default(), 12);
+        assert_up(&mut wire, &format!("{engines:?}"));
+        for to in [CLIENT, SERVER] {
+            wire.ends[1 - to].session.send(b"untouched").unwrap();
+            let genuine = wire.ends[1 - to].drain().pop().unwrap();
+            for at in 0..genuine.len() {
+                let mut damaged = genuine.clone();
+                damaged[at] ^= 1;
+                wire.inject(to, &damaged);
+            }
+            wire.inject(to, &alert);
+            wire.inject(to, &genuine);
+            let end = &wire.ends[to];
+            assert!(end.failure.is_none() && !end.closed, "{engines:?} {:?}", end.failure);
+            assert_eq!(end.data, b"untouched", "{engines:?}");
+        }
     }
 }
 
