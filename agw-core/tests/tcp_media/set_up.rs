@@ -339,3 +339,23 @@ fn told_to_connect_again_the_first_message_is_looked_for_anew() {
     rig.settle();
     assert!(read(&again).1.is_none(), "what was wrong was wrong with the first connection");
 }
+
+#[test]
+fn a_crowd_of_connections_is_let_in_a_few_a_turn_so_that_media_wait_little() {
+    let mut rig = Rig::new();
+    let calls: Vec<_> = (0..20).map(|_| rig.call(role(TcpSetup::Passive), role(TcpSetup::Passive))).collect();
+    let phones: Vec<_> = calls.iter().map(|call| call.ue.host.connect(call.ue.local).unwrap()).collect();
+    rig.net.set_connection_cost(Duration::from_micros(90));
+    let accepted = |rig: &Rig| rig.count(Leg::Access, ConnectionEvent::Accepted);
+    let mut turns = 0;
+    while accepted(&rig) < 20 {
+        let (before, began) = (accepted(&rig), rig.net.now());
+        rig.turn();
+        turns += 1;
+        let took_us = rig.net.now().0 - began.0 - 1000;
+        assert!(took_us <= 300, "{} were let in during {took_us} us", accepted(&rig) - before);
+        assert!(turns < 100, "the crowd is let in");
+    }
+    assert!(turns >= 7, "{turns}");
+    assert!(phones.iter().all(|phone| phone.established().is_ok()));
+}

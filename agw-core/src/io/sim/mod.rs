@@ -119,6 +119,8 @@ struct Net {
     unreachable: BTreeSet<SocketAddr>,
     /// How many more sends the gateway's side takes before its queues are full.
     send_room: Option<usize>,
+    /// What it costs the gateway's side to connect or to accept.
+    connection_cost_us: u64,
     closed_losses: BTreeMap<u16, u64>,
     wakes: u64,
     streams: Streams,
@@ -184,6 +186,7 @@ impl SimNet {
             marks: BTreeMap::new(),
             unreachable: BTreeSet::new(),
             send_room: None,
+            connection_cost_us: 0,
             closed_losses: BTreeMap::new(),
             wakes: 0,
             streams: Streams::default(),
@@ -233,6 +236,11 @@ impl SimNet {
     /// The gateway has descriptors for so many more connections; `None`: any number.
     pub fn set_connection_room(&self, connections: Option<usize>) {
         self.net().streams.set_room(connections);
+    }
+
+    /// From now on the clock goes on by so much whenever the gateway connects or accepts.
+    pub fn set_connection_cost(&self, cost: Duration) {
+        self.net().connection_cost_us = u64::try_from(cost.as_micros()).unwrap_or(u64::MAX);
     }
 
     /// How many TCP ports are open.

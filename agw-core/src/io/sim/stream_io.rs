@@ -30,12 +30,14 @@ impl StreamIo for SimIo {
     fn accept(&mut self, port: PortHandle) -> io::Result<(ConnectionHandle, SocketAddr)> {
         let mut net = self.net.net();
         let local = net.streams.address(port)?;
+        net.now_us += net.connection_cost_us;
         net.accept_end(local).map(|(end, from)| (ConnectionHandle(end), from))
     }
 
     fn connect(&mut self, port: PortHandle, to: SocketAddr) -> io::Result<ConnectionHandle> {
         let mut net = self.net.net();
         let local = net.streams.address(port)?;
+        net.now_us += net.connection_cost_us;
         net.connect_end(Owner::Worker(self.worker), local, to).map(ConnectionHandle)
     }
 

@@ -20,7 +20,7 @@ use crate::command::order::{FlowId, TcpPlan};
 use crate::flow::tcp::TcpFlow;
 use crate::flow::tcp::buffer::Pool;
 use crate::io::stream::{ConnectionHandle, StreamEvent, StreamIo};
-use crate::io::{Now, PortHandle};
+use crate::io::{Now, PacketIo, PortHandle};
 use crate::model::StreamStatistics;
 use clock::Clock;
 use std::collections::{HashMap, VecDeque};
@@ -38,6 +38,9 @@ const TURN_HANDSHAKE_STEPS: u32 = 2;
 const TURN_ACCEPTS: u32 = 16;
 /// The most flows that are looked at in one turn.
 const MAX_LOOKS_PER_TURN: usize = 128;
+/// When a turn has looked for so long, the other flows have theirs in the next one, in microseconds: to accept, connect, reset and close cost the kernel
+/// far more than bytes do, and media on the same worker wait for all of it.
+const TURN_US: u64 = 200;
 
 /// All flows over TCP of a worker.
 #[derive(Debug)]
@@ -167,7 +170,7 @@ impl Connections {
     }
 
     /// One turn: hears, looks and works within the budget. Flows that have something to tell are added to `talkative`.
-    pub(super) fn turn<Io: StreamIo>(
+    pub(super) fn turn<Io: PacketIo + StreamIo>(
         &mut self,
         io: &mut Io,
         now: Now,
@@ -177,6 +180,7 @@ impl Connections {
         if self.live.is_empty() {
             return;
         }
+        let began = io.now();
         self.hear(io);
         self.visit(now, talkative);
         let mut budget =
@@ -184,7 +188,7 @@ impl Connections {
         for _ in 0..self.queue.len().min(MAX_LOOKS_PER_TURN) {
             let Some(id) = self.queue.pop_front() else { break };
             self.look_at(id, io, now, tally, &mut budget, talkative);
-            if budget.bytes == 0 {
+            if budget.bytes == 0 || io.now().0.saturating_sub(began.0) >= TURN_US {
                 break;
             }
         }
