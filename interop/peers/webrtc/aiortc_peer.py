@@ -2,7 +2,7 @@
 
     aiortc_peer.py CONTROL [--media audio,video]
 
-CONTROL is where the test listens (line.py). It sends a tone of 440 Hz and a grey picture that gets lighter, and decodes what it hears and sees.
+CONTROL is where the test listens (line.py). It sends a tone of 440 Hz and a picture whose lower half gets lighter, and decodes what it hears and sees.
 Commands: `offer`, `answer`, `accept` (text: an offer; answers it), `report`, `close`."""
 
 import argparse
@@ -63,8 +63,11 @@ class Picture(Paced):
 
     def make(self):
         frame = VideoFrame(320, 240, "yuv420p")
-        for plane, value in zip(frame.planes, (32 + self.count * 4 % 192, 128, 128)):
-            plane.update(bytes([value]) * plane.buffer_size)
+        luma, *chroma = frame.planes
+        half = luma.buffer_size // 2
+        luma.update(bytes([32]) * half + bytes([32 + self.count * 4 % 192]) * (luma.buffer_size - half))
+        for plane in chroma:
+            plane.update(bytes([128]) * plane.buffer_size)
         frame.pts, frame.time_base = self.count * 90000 // FRAMES_PER_SECOND, fractions.Fraction(1, 90000)
         return frame
 

@@ -1,9 +1,10 @@
 """Headless Chromium as a phone: the page of docs/examples/browser, driven over the pipe of the DevTools protocol.
 
-    chromium_peer.py CONTROL PAGE_FOLDER [--media audio,video] [--policy max-compat] [--trial NAME/Group/]
+    chromium_peer.py CONTROL PAGE_FOLDER [--page URL] [--media audio,video] [--policy max-compat] [--trial NAME/Group/]
 
 CONTROL is where the test listens (line.py). Its camera and microphone are Chromium's own test pattern and beeps. Commands: `offer` (text: empty or
-`restart`), `answer`, `accept` (text: an offer; answers it), `report`, `close`."""
+`restart`), `answer`, `accept` (text: an offer; answers it), `report`, `close`; and `run` (text: a script for the page, which gives a text). With a
+URL it is that page, served by somebody else."""
 
 import argparse
 import asyncio
@@ -89,13 +90,14 @@ async def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("control")
     parser.add_argument("folder")
+    parser.add_argument("--page")
     parser.add_argument("--media", default="audio,video")
     parser.add_argument("--policy", default="max-compat")
     parser.add_argument("--trial")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process, pipe = await start(profile, options.trial)
-        target = (await pipe.call("Target.createTarget", url=serve_page(options.folder)))["targetId"]
+        target = (await pipe.call("Target.createTarget", url=options.page or serve_page(options.folder)))["targetId"]
         session = (await pipe.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
 
         async def run(script):
@@ -124,6 +126,7 @@ async def main():
             "offer": lambda text: run(f"tested.offer({{ restart: {json.dumps(text == 'restart')} }})"),
             "answer": lambda text: run(f"tested.answer({json.dumps(text)})"),
             "accept": lambda text: run(f"tested.accept({json.dumps(text)})"),
+            "run": run,
             "report": report,
             "close": lambda _: run("tested.close()"),
         })

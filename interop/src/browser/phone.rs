@@ -82,6 +82,14 @@ impl Phone {
         self.ask("report", "")
     }
 
+    /// Runs a script in the browser's page; what it gives, if that is a text.
+    ///
+    /// # Panics
+    /// When the script fails: with its words.
+    pub fn run(&mut self, script: &str) -> String {
+        self.ask("run", script)
+    }
+
     /// Waits until every one of these numbers of its report has grown by so much, and gives the report.
     ///
     /// # Panics
