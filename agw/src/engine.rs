@@ -55,8 +55,9 @@ pub fn start(config: &Config, pin: bool) -> Result<Engine, Failure> {
         kernel_ports: kernel_ports(),
         tick_us: config.io.tick_us,
     };
-    let (ports, backends) =
+    let (mut ports, backends) =
         open(&setup).map_err(|e| Failure::because("cannot open the packet backend", e))?;
+    ports.set_stream_buffers(config.tcp.socket_buffer.0 as usize);
     let (links, ends): (Vec<_>, Vec<_>) = (0..count).map(|_| rings(RING_ORDERS)).unzip();
     let controller =
         Controller::new(controller_config, ports, links).map_err(|e| Failure::because("configuration", e))?;

@@ -49,6 +49,7 @@ pub fn check(config: &Config) -> Vec<Problem> {
     range(&mut found, "tcp.accept_ms", config.tcp.accept_ms.into(), 1_000, 3_600_000);
     range(&mut found, "tcp.linger_ms", config.tcp.linger_ms.into(), 100, 60_000);
     range(&mut found, "tcp.idle_s", config.tcp.idle_s.into(), 0, 86_400);
+    range(&mut found, "tcp.socket_buffer", config.tcp.socket_buffer.0, 16 << 10, 4 << 20);
     range(&mut found, "tcp.unproven", config.tcp.unproven.into(), 1, MAX_LINES as u64);
     range(&mut found, "tcp.unproven_per_worker", config.tcp.unproven_per_worker.into(), 64, 65_536);
     range(&mut found, "tcp.give_way_ms", config.tcp.give_way_ms.into(), 0, 120_000);
@@ -287,6 +288,8 @@ mod tests {
             "tcp.accept_ms=0",
             "tcp.linger_ms=0",
             "tcp.idle_s=86401",
+            "tcp.socket_buffer=8KiB",
+            "tcp.socket_buffer=0",
             "tcp.unproven=0",
             "tcp.unproven=9",
             "tcp.unproven_per_worker=63",

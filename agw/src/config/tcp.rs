@@ -1,7 +1,9 @@
 //! `[tcp]`: how long things may take on connections of media (MSRP, BFCP and whatever else is relayed over TCP), and how many there may be that have
 //! not shown who they are.
 
+use super::values::Bytes;
 use agw_core::command::order::{TcpBounds, TcpTimes};
+use agw_core::io::epoll::STREAM_BUFFER_BYTES;
 use serde::{Deserialize, Serialize};
 
 /// `[tcp]`.
@@ -18,6 +20,8 @@ pub struct Tcp {
     pub linger_ms: u32,
     /// Seconds without a byte after which a connection is ended; 0: never.
     pub idle_s: u32,
+    /// What the kernel keeps for a connection in each direction.
+    pub socket_buffer: Bytes,
     /// Connections of one stream that have not shown who they are.
     pub unproven: u8,
     /// Of all streams of a worker.
@@ -37,6 +41,7 @@ impl Default for Tcp {
             accept_ms,
             linger_ms,
             idle_s,
+            socket_buffer: Bytes(STREAM_BUFFER_BYTES as u64),
             unproven,
             unproven_per_worker,
             give_way_ms,

@@ -23,6 +23,7 @@ pub fn examine(config: &Config, host: &dyn Host) -> Vec<Finding> {
     found.extend(softnet(host));
     found.push(descriptors(config, host));
     found.push(listen_backlog(host));
+    found.extend(syn_cookies(host));
     found.push(calls(config));
     found.push(ephemeral(config, host));
     found.extend(addresses(config, host));
@@ -122,6 +123,18 @@ fn listen_backlog(host: &dyn Host) -> Finding {
         ),
         Some(peers) => Finding::good(format!("{peers} peers may wait at a TCP port")),
     }
+}
+
+/// Without cookies SYNs with false addresses fill the queue of a TCP port, and its peer finds no place in it (RFC 4987).
+fn syn_cookies(host: &dyn Host) -> Option<Finding> {
+    let found = match number(host, "/proc/sys/net/ipv4/tcp_syncookies")? {
+        0 => Finding::warn(
+            "net.ipv4.tcp_syncookies is 0: a flood of half-open connections at a TCP port would shut out its peer",
+            "sysctl -w net.ipv4.tcp_syncookies=1 (and in /etc/sysctl.d/agw.conf)",
+        ),
+        _ => Finding::good("half-open connections do not shut out peers at TCP ports"),
+    };
+    Some(found)
 }
 
 fn calls(config: &Config) -> Finding {
@@ -433,6 +446,12 @@ mod tests {
                 &[],
                 Verdict::Warn,
                 "11 packets",
+            ),
+            (
+                tuned.clone().with("/proc/sys/net/ipv4/tcp_syncookies", "0"),
+                &[],
+                Verdict::Warn,
+                "half-open connections",
             ),
             (tuned.clone().with("/proc/sys/net/core/somaxconn", "128"), &[], Verdict::Warn, "somaxconn"),
             (tuned.clone(), &["realm.core.ports=500-600"], Verdict::Bad, "below 1024"),

@@ -18,7 +18,7 @@ mod streams;
 mod worker;
 
 pub use ports::EpollPorts;
-pub use streams::BACKLOG;
+pub use streams::{BACKLOG, STREAM_BUFFER_BYTES};
 pub use worker::EpollIo;
 
 use super::PortHandle;

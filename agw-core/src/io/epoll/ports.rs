@@ -3,6 +3,7 @@
 use super::paths::{Desk, Grant, Wish};
 use super::spares::{Spare, Spares};
 use super::stamps::{Change, PORTS_ASKING, Stamps};
+use super::streams::STREAM_BUFFER_BYTES;
 use super::{READS_DSCP, Shared, descriptor, handle, token};
 use crate::command::order::PortKey;
 use crate::io::sys;
@@ -39,6 +40,8 @@ pub struct EpollPorts {
     companions: usize,
     /// TCP ports.
     pub(super) streams: usize,
+    /// What the kernel keeps for a connection in each direction.
+    pub(super) stream_buffer_bytes: usize,
     /// Whether there are to be any.
     companions_allowed: bool,
     stamps: Stamps,
@@ -110,10 +113,17 @@ impl EpollPorts {
             ports: 0,
             companions: 0,
             streams: 0,
+            stream_buffer_bytes: STREAM_BUFFER_BYTES,
             companions_allowed,
             stamps: Stamps::default(),
             young: Default::default(),
         }
+    }
+
+    /// Connections of TCP ports that are opened from now on have so many bytes in the kernel in each direction; it takes the double for its own needs,
+    /// and no more than it is allowed to (`net.core.rmem_max`, `net.core.wmem_max`).
+    pub const fn set_stream_buffers(&mut self, bytes: usize) {
+        self.stream_buffer_bytes = bytes;
     }
 
     /// How many companions are open.

@@ -20,7 +20,7 @@ impl StreamOpener for EpollPorts {
         options: PortOptions,
     ) -> io::Result<PortHandle> {
         self.shared.workers.get(worker).ok_or_else(not_found)?;
-        let socket = streams::socket(local)?;
+        let socket = streams::socket(local, [self.stream_buffer_bytes; 2])?;
         if socket.as_raw_fd() as usize >= self.shared.reported.len() {
             return Err(io::Error::other("more descriptors than the backend was made for"));
         }
@@ -88,6 +88,42 @@ impl StreamIo for EpollIo {
     fn release(&mut self, connection: ConnectionHandle, reset: bool) {
         if self.streams.release(connection, reset) {
             self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::order::PortKey;
+    use crate::io::PortOptions;
+    use crate::io::epoll::{EpollSetup, descriptor, open};
+    use crate::io::stream::{StreamIo, StreamOpener};
+    use crate::io::sys;
+    use std::net::{SocketAddr, TcpListener};
+
+    #[test]
+    fn connections_have_the_buffers_of_their_port_whoever_began_them() {
+        const BYTES: usize = 20_480;
+        let (workers, addresses, descriptors, tick_us) = (1, 1, 4096, 0);
+        let setup =
+            EpollSetup { workers, addresses, descriptors, companions: false, kernel_ports: None, tick_us };
+        let (mut ports, mut ios) = open(&setup).unwrap();
+        ports.set_stream_buffers(BYTES);
+        let (key, local) = (PortKey { address: 0, port: 1 }, SocketAddr::from(([127, 0, 0, 1], 0)));
+        let handle = ports.open_stream(0, key, local, PortOptions::default()).unwrap();
+        let of_port = sys::with_port(descriptor(handle), |socket| {
+            Ok([socket.recv_buffer_size()?, socket.send_buffer_size()?])
+        });
+        let there = TcpListener::bind(local).unwrap();
+        let io = &mut ios[0];
+        let ours = io.connect(handle, there.local_addr().unwrap()).unwrap();
+        io.listen(handle).unwrap();
+        let at = sys::with_port(descriptor(handle), |socket| socket.local_addr()).unwrap();
+        let _peer = std::net::TcpStream::connect(at.as_socket().unwrap()).unwrap();
+        let (theirs, _) = io.accept(handle).unwrap();
+        let of_lines = [ours, theirs].map(|line| io.streams.buffer_bytes(line).unwrap());
+        for sizes in [of_port.unwrap(), of_lines[0], of_lines[1]] {
+            assert_eq!(sizes, [2 * BYTES; 2], "the kernel takes the double");
         }
     }
 }

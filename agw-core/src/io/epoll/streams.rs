@@ -18,9 +18,9 @@ use std::time::Duration;
 
 /// How many may wait to be accepted at a port (the system may allow fewer: `net.core.somaxconn`).
 pub const BACKLOG: u16 = 1024;
-/// What the kernel keeps for a connection in each direction, as we ask for it; it doubles that for its own needs. With windows of this size
+/// What the kernel keeps for a connection in each direction where nothing else is asked for; it doubles that for its own needs. With windows of this size
 /// a megabyte a second still crosses a path of 100 ms, and a thousand stalled connections stay below half a gigabyte.
-const BUFFER_BYTES: usize = 128 * 1024;
+pub const STREAM_BUFFER_BYTES: usize = 128 * 1024;
 /// Bytes that nobody has read and that are thrown away when a connection is let go of: unread, they would turn its end into a reset.
 const DISCARD_BYTES: usize = 64 * 1024;
 /// The most connections of a worker: their places fit into a handle beside the count of their uses.
@@ -75,8 +75,8 @@ pub(super) struct Streams {
 }
 
 /// A socket as every port and connection has it, not yet bound: its address can be bound again while what is left of old connections
-/// fades away.
-pub(super) fn socket(local: SocketAddr) -> io::Result<Socket> {
+/// fades away. The kernel keeps so many bytes of what comes and of what goes.
+pub(super) fn socket(local: SocketAddr, [receive_bytes, send_bytes]: [usize; 2]) -> io::Result<Socket> {
     let kind = Type::STREAM.nonblocking();
     let socket = Socket::new(Domain::for_address(local), kind, Some(Protocol::TCP))?;
     if local.is_ipv6() {
@@ -84,8 +84,8 @@ pub(super) fn socket(local: SocketAddr) -> io::Result<Socket> {
     }
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?;
-    socket.set_recv_buffer_size(BUFFER_BYTES)?;
-    socket.set_send_buffer_size(BUFFER_BYTES)?;
+    socket.set_recv_buffer_size(receive_bytes)?;
+    socket.set_send_buffer_size(send_bytes)?;
     Ok(socket)
 }
 
@@ -207,7 +207,9 @@ impl Streams {
             if local == to {
                 return Err(io::Error::from(io::ErrorKind::ConnectionRefused));
             }
-            let socket = socket(local)?;
+            // What was asked for; the kernel tells the double.
+            let buffers = [port_socket.recv_buffer_size()? / 2, port_socket.send_buffer_size()? / 2];
+            let socket = socket(local, buffers)?;
             sys::copy_dscp(&*port_socket, &socket, local.is_ipv6())?;
             // Beside a socket that listens another one can be bound only if both allow it, and only for this moment they do: nobody else shall
             // ever share the port.
@@ -257,6 +259,13 @@ impl Streams {
         };
         place.connection = Some(connection);
         Ok(handle(at, place.uses))
+    }
+
+    /// What the kernel keeps for a connection, of what comes and of what goes.
+    #[cfg(test)]
+    pub(super) fn buffer_bytes(&mut self, handle: ConnectionHandle) -> io::Result<[usize; 2]> {
+        let socket = SockRef::from(&self.connection(handle)?.stream);
+        Ok([socket.recv_buffer_size()?, socket.send_buffer_size()?])
     }
 
     fn connection(&mut self, handle: ConnectionHandle) -> io::Result<&mut Connection> {
