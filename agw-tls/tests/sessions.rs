@@ -219,6 +219,18 @@ fn a_record_that_is_too_long_or_was_changed_fails_the_session() {
 }
 
 #[test]
+fn who_breaks_the_rules_after_our_end_fails_the_session_like_anybody_else() {
+    for version in BOTH {
+        let (mut client, _server) = up(version);
+        client.close();
+        drained(&mut client);
+        let forged = [&[23, 3, 3, 0, 40][..], &[7; 40]].concat();
+        let (plaintext, result) = give(&mut client, &forged, 20_000, &mut Seed(1));
+        assert_eq!((plaintext.len(), result), (0, Err(TlsFailure::Misbehaved)));
+    }
+}
+
+#[test]
 fn room_for_ciphertext_is_bounded_while_nobody_works_on_it_or_reads() {
     for version in BOTH {
         let (mut client, mut server) = up(version);

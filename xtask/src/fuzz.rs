@@ -23,12 +23,13 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
     -Cllvm-args=-sanitizer-coverage-trace-compares -Cllvm-args=-simplifycfg-branch-fold-threshold=0 -Ccodegen-units=1";
 
 /// What a target has besides `fuzz/seeds/TARGET`: reference messages of the crates' own tests to begin with, and words to mutate with.
-const MATERIAL: [(&str, Option<&str>, Option<&str>); 5] = [
+const MATERIAL: [(&str, Option<&str>, Option<&str>); 6] = [
     ("core_msrp", None, Some("fuzz/dictionaries/msrp.dict")),
     ("iq_gateway", Some("agw-iq/tests/vectors"), Some("fuzz/dictionaries/iq.dict")),
     ("iq_sdp", None, Some("fuzz/dictionaries/sdp.dict")),
     ("iq_text", Some("agw-iq/tests/vectors"), Some("fuzz/dictionaries/iq.dict")),
     ("srtp_sdes", None, Some("fuzz/dictionaries/sdp.dict")),
+    ("tls_subject_key", Some("agw-tls/tests/fixtures"), None),
 ];
 
 /// What to fuzz, and for how long each.
