@@ -1,8 +1,9 @@
-//! Any datagrams to a DTLS session, in either role and at any step of a handshake with a real peer: nothing panics, what it says is bounded,
-//! and it gives out keys only if the peer has the same (DTLS-1, DTLS-5). The input says what of the peer's arrives, damaged or not.
+//! Any datagrams to a DTLS session, in either role, by either engine and at any step of a handshake with a real peer: nothing panics, what it says
+//! is bounded, and it gives out keys only if the peer has the same (DTLS-1, DTLS-5). The input says which engines meet and what of the
+//! peer's arrives, damaged or not.
 #![no_main]
 
-use agw_dtls::{MAX_OUTPUT_BYTES, Profile, Role, Session, Settings, SrtpKeys, Step};
+use agw_dtls::{Engine, MAX_OUTPUT_BYTES, Profile, Role, Session, Settings, SrtpKeys, Step};
 use agw_tls::{HashFunction, Identity};
 use libfuzzer_sys::fuzz_target;
 use std::sync::OnceLock;
@@ -11,9 +12,12 @@ use std::sync::OnceLock;
 const MAX_SAID: usize = 4096;
 
 fuzz_target!(|input: &[u8]| {
-    let (profile, identities) = ground();
+    let [engines, input @ ..] = input else { return };
+    let (profiles, identities) = ground();
+    let by = |shift: u8| &profiles[usize::from(engines >> shift) % profiles.len()];
     let of = |at: usize| identities[at].fingerprint(HashFunction::Sha256);
-    let mut ends = [Role::Client, Role::Server].map(|role| End::new(profile, role, identities));
+    let mut ends =
+        [(Role::Client, by(0)), (Role::Server, by(4))].map(|(role, by)| End::new(by, role, identities));
     ends[0].session.expect(&[of(1)]);
     ends[1].session.expect(&[of(0)]);
     let mut now_us = 0;
@@ -49,12 +53,13 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-fn ground() -> &'static (Profile, [Identity; 2]) {
-    static GROUND: OnceLock<(Profile, [Identity; 2])> = OnceLock::new();
+fn ground() -> &'static ([Profile; 3], [Identity; 2]) {
+    static GROUND: OnceLock<([Profile; 3], [Identity; 2])> = OnceLock::new();
     GROUND.get_or_init(|| {
-        let profile =
-            Profile::new(Settings { seed: Some(1), ..Settings::default() }).expect("sound settings");
-        (profile, std::array::from_fn(|_| Identity::generate().expect("a certificate")))
+        let profiles = [Engine::Dimpl, Engine::Openssl, Engine::Auto].map(|engine| {
+            Profile::new(Settings { engine, seed: Some(1), ..Settings::default() }).expect("sound settings")
+        });
+        (profiles, std::array::from_fn(|_| Identity::generate().expect("a certificate")))
     })
 }
 
