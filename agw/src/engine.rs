@@ -184,7 +184,7 @@ fn controller_config(config: &Config, descriptors: u64) -> Result<ControllerConf
             msrp_fingerprint_hashes: hashes(&config.tls.msrp_fingerprint_hashes),
             seed,
         },
-        edge: config.dtls.rules(),
+        edge: config.dtls.rules(&config.realm),
         port_reuse_delay_ms: config.media.port_reuse_delay_ms.into(),
         ..ControllerConfig::new(realms)
     })

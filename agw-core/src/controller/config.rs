@@ -1,7 +1,7 @@
 //! What a controller is made with: realms, limits, and what local policy says of keys and latching.
 
 use crate::command::order::{TcpBounds, TcpTimes};
-use crate::model::{Application, HashFunction};
+use crate::model::{Application, HashFunction, RealmName};
 use crate::ports::{RealmConfig, RealmError};
 use agw_srtp::Suite;
 use agw_srtp::{Policy, PolicyError};
@@ -167,6 +167,8 @@ impl fmt::Debug for TcpRules {
 pub struct EdgeRules {
     /// Versions, times and hash functions of DTLS.
     pub dtls: agw_dtls::Settings,
+    /// The DTLS library of realms that have another than the settings say. One that there is not is of no consequence. Default none.
+    pub engines: Vec<(RealmName, agw_dtls::Engine)>,
     /// Steps of handshakes in one turn of a worker, each of which may cost a public-key operation or two. Default 1.
     pub handshake_steps_per_turn: usize,
     /// How long nobody's connectivity check may authenticate, once the peer is known, before that is told. Default 180,000: a phone may ring so long.
@@ -175,7 +177,12 @@ pub struct EdgeRules {
 
 impl Default for EdgeRules {
     fn default() -> Self {
-        Self { dtls: agw_dtls::Settings::default(), handshake_steps_per_turn: 1, ice_wait_ms: 180_000 }
+        Self {
+            dtls: agw_dtls::Settings::default(),
+            engines: Vec::new(),
+            handshake_steps_per_turn: 1,
+            ice_wait_ms: 180_000,
+        }
     }
 }
 

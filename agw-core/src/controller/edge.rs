@@ -9,6 +9,8 @@ use crate::command::order::{DtlsMeans, DtlsPlan, EdgePlan, IcePlan};
 use crate::model::{
     Fingerprint, IceCredential, IceEvent, MAX_CANDIDATES, MAX_FINGERPRINTS, RtcpPorts, StreamSpec, Transport,
 };
+use crate::ports::RealmConfig;
+use agw_dtls::{Settings, SettingsError};
 use agw_srtp::Policy;
 use std::net::SocketAddr;
 
@@ -74,6 +76,19 @@ pub(super) struct EdgeState {
     association: u32,
     /// What became of ICE last, for people to see.
     pub(super) ice: Option<IceEvent>,
+}
+
+/// With what DTLS is spoken in each realm.
+pub(super) fn profiles(
+    realms: &[RealmConfig],
+    rules: &EdgeRules,
+) -> Result<Box<[agw_dtls::Profile]>, SettingsError> {
+    let common = agw_dtls::Profile::new(rules.dtls.clone())?;
+    let profile = |realm: &RealmConfig| match rules.engines.iter().find(|(name, _)| *name == realm.name) {
+        Some((_, engine)) => agw_dtls::Profile::new(Settings { engine: *engine, ..rules.dtls.clone() }),
+        None => Ok(common.clone()),
+    };
+    realms.iter().map(profile).collect()
 }
 
 /// Checks what cannot be done.

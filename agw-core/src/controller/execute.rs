@@ -452,7 +452,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
                 false => Order::ChangeTcp(stream.flow, Box::new(plan)),
             });
         }
-        let plan = stream.tell(shape, &self.dtls, &self.srtp.policy);
+        let plan = stream.tell(shape, &self.dtls[stream.realm], &self.srtp.policy);
         Some(match is_new {
             true => Order::Install(stream.flow, Box::new(Flow::new(plan))),
             false => Order::Change(stream.flow, Box::new(plan)),

@@ -72,7 +72,8 @@ pub struct Controller<O> {
     names: Names,
     tls: Tls,
     edge: EdgeRules,
-    dtls: agw_dtls::Profile,
+    /// Of each realm, by its number.
+    dtls: Box<[agw_dtls::Profile]>,
     /// Certificates that no stream has yet.
     identities: Vec<Identity>,
     /// How many had to be made while a command waited.
@@ -109,7 +110,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
             latch: config.latch,
             names: Names::new(config.tcp.seed),
             tls: Tls::new(&config.tcp.profile).map_err(|error| ConfigError::Tls(error.to_string()))?,
-            dtls: agw_dtls::Profile::new(config.edge.dtls.clone()).map_err(ConfigError::Dtls)?,
+            dtls: edge::profiles(&config.realms, &config.edge).map_err(ConfigError::Dtls)?,
             edge: config.edge,
             identities: Vec::new(),
             identities_late: 0,

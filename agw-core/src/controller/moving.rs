@@ -270,7 +270,8 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
         }
         let shape = found.shape(facing, self.latch, &self.edge);
         // What it replaces is freed here.
-        flow.change(&mut found.tell(shape, &self.dtls, &self.srtp.policy));
+        let dtls = &self.dtls[found.realm];
+        flow.change(&mut found.tell(shape, dtls, &self.srtp.policy));
         self.links[worker].send_kept(passage.install, Order::Install(passage.to.flow, flow));
 
         let opposite =

@@ -102,11 +102,21 @@ pub fn check(config: &Config) -> Vec<Problem> {
 /// Only where the versions are right: they are named by themselves.
 fn media_dtls(config: &Config, found: &mut Vec<Problem>) {
     let dtls = &config.dtls;
-    let settings = dtls.rules().dtls;
+    let rules = dtls.rules(&config.realm);
+    let speaks = rules.dtls.dtls12 || rules.dtls.dtls13;
     // What is wrong with the names has been said.
-    let is_named = ENGINES.contains(&dtls.engine.as_str()) && (settings.dtls12 || settings.dtls13);
-    if let Some(error) = agw_dtls::Profile::new(settings).err().filter(|_| is_named) {
-        found.push(Problem::error("dtls", error.to_string()));
+    let mut try_it = |key: String, name: &str, engine| {
+        let settings = agw_dtls::Settings { engine, ..rules.dtls.clone() };
+        let is_named = ENGINES.contains(&name) && speaks;
+        if let Some(error) = agw_dtls::Profile::new(settings).err().filter(|_| is_named) {
+            found.push(Problem::error(key, error.to_string()));
+        }
+    };
+    try_it("dtls".to_owned(), &dtls.engine, rules.dtls.engine);
+    for (name, engine) in &rules.engines {
+        if let Some((name, realm)) = config.realm.get_key_value(name.as_str()) {
+            try_it(format!("realm.{name}.dtls_engine"), &realm.dtls_engine, *engine);
+        }
     }
 }
 
@@ -159,6 +169,9 @@ fn one_realm(name: &str, realm: &Realm, found: &mut Vec<Problem>) {
     }
     if realm.addresses.is_empty() || realm.addresses.len() > 16 {
         found.push(Problem::error(key("addresses"), "a realm needs 1 to 16 local addresses"));
+    }
+    if !realm.dtls_engine.is_empty() {
+        names(found, &key("dtls_engine"), std::slice::from_ref(&realm.dtls_engine), &ENGINES, 1);
     }
     for (i, address) in realm.addresses.iter().enumerate() {
         if address.is_unspecified() || address.is_multicast() {
@@ -300,6 +313,7 @@ mod tests {
             "tls.suites=[\"TLS_RSA_WITH_NULL_SHA256\"]",
             "tls.suites=[\"TLS_AES_128_GCM_SHA256\"]",
             "dtls.versions=[\"1.0\"]",
+            "realm.access.dtls_engine=gnutls",
             "dtls.suites=[\"TLS_AES_128_GCM_SHA256\"]",
             "tls.msrp_fingerprint_hashes=[\"md5\"]",
             "tls.fingerprint_wait_ms=60001",

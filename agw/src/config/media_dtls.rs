@@ -1,9 +1,11 @@
 //! `[dtls]`: which DTLS is spoken with the peers of media, such as browsers (DTLS-1), and what is taken from them as proof (TLS-2).
 
+use super::Realm;
 use agw_core::controller::EdgeRules;
-use agw_core::model::HashFunction;
+use agw_core::model::{HashFunction, RealmName};
 use agw_dtls::{Engine, Settings};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// `[dtls]`: DTLS of media.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,25 +39,34 @@ impl Default for Dtls {
 }
 
 impl Dtls {
-    /// As the engine wants it. Names that nobody knows are left out; [`check`](super::check) names them.
-    pub fn rules(&self) -> EdgeRules {
+    /// As the engine wants it, with what realms have of their own. Names that nobody knows are left out; [`check`](super::check) names them.
+    pub fn rules(&self, realms: &BTreeMap<String, Realm>) -> EdgeRules {
         let speaks = |version: &str| self.versions.iter().any(|name| name == version);
+        let own = |(name, realm): (&String, &Realm)| {
+            let name = RealmName::new(name).filter(|_| !realm.dtls_engine.is_empty())?;
+            Some((name, engine(&realm.dtls_engine)))
+        };
         let hashes = self.fingerprint_hashes.iter().filter_map(|name| HashFunction::from_name(name));
         EdgeRules {
             dtls: Settings {
                 dtls12: speaks("1.2"),
                 dtls13: speaks("1.3"),
-                engine: match self.engine.as_str() {
-                    "dimpl" => Engine::Dimpl,
-                    "openssl" => Engine::Openssl,
-                    _ => Engine::Auto,
-                },
+                engine: engine(&self.engine),
                 fingerprint_hashes: hashes.collect(),
                 fingerprint_wait_ms: self.fingerprint_wait_ms,
                 ..Settings::default()
             },
+            engines: realms.iter().filter_map(own).collect(),
             handshake_steps_per_turn: self.handshakes_per_tick.into(),
             ..EdgeRules::default()
         }
+    }
+}
+
+fn engine(name: &str) -> Engine {
+    match name {
+        "dimpl" => Engine::Dimpl,
+        "openssl" => Engine::Openssl,
+        _ => Engine::Auto,
     }
 }

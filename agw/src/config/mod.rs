@@ -66,6 +66,7 @@ impl Default for Config {
             ports: Ports { first, last },
             interface: String::new(),
             dscp: 0,
+            dtls_engine: String::new(),
         };
         Self {
             workers: 0,
@@ -227,6 +228,9 @@ pub struct Realm {
     /// DiffServ code point of what is sent when the command says none.
     #[serde(default)]
     pub dscp: u8,
+    /// The DTLS library, empty: that of `[dtls]`.
+    #[serde(default)]
+    pub dtls_engine: String,
 }
 
 /// `[srtp]`.
