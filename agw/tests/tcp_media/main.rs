@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod ground;
+mod half_open;
 mod operators;
 mod records;
 mod strangers;
