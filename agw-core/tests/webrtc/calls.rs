@@ -45,26 +45,6 @@ fn a_browser_speaks_with_a_plain_phone_in_both_roles_with_and_without_ice() {
     }
 }
 
-/// A realm whose phones need the second engine, beside one that has both; DTLS 1.2 is all that the second has.
-#[cfg(feature = "openssl")]
-#[test]
-fn a_realm_may_have_another_dtls_library() {
-    use agw_core::model::RealmName;
-    use agw_dtls::{Engine, Version};
-    for (realm, expected) in [("access", Version::Dtls12), ("core", Version::Dtls13)] {
-        for gateway_is_client in [false, true] {
-            let mut rig = Rig::with(9, |config| {
-                config.edge.engines = vec![(RealmName::new(realm).unwrap(), Engine::Openssl)];
-            });
-            let mut call = rig.call(How { gateway_is_client, ..PLAIN_CALL });
-            rig.bring_up(&mut call);
-            assert!(rig.speaks(&mut call));
-            let version = call.browser.session.as_ref().and_then(agw_dtls::Session::version);
-            assert_eq!(version, Some(expected), "OpenSSL at {realm}");
-        }
-    }
-}
-
 #[test]
 fn handshakes_end_well_over_a_bad_network() {
     for seed in 0..60 {

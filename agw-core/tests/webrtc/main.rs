@@ -3,6 +3,8 @@
 mod attacks;
 mod browser;
 mod calls;
+#[cfg(feature = "openssl")]
+mod engines;
 mod ice;
 mod proof;
 mod rig;
