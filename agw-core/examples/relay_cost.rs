@@ -51,6 +51,10 @@ fn plan(leg: Leg, treatment: Treatment, peer: u32, port: PortBinding, remote: So
         outbound: None,
         edge: None,
         means: None,
+        bundle: None,
+        bundled_in: None,
+        renumbering: None,
+        ends_feedback: false,
     }
 }
 

@@ -142,6 +142,10 @@ fn plan(side: usize, key: Option<&str>) -> FlowPlan {
         outbound: key.map(|k| Box::new(OutboundSession::new(&attribute(k), &Policy::default()).unwrap())),
         edge: None,
         means: None,
+        bundle: None,
+        bundled_in: None,
+        renumbering: None,
+        ends_feedback: false,
     }
 }
 

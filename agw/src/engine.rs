@@ -1,11 +1,11 @@
 //! The gateway without its control protocol: a controller with its ports, the packet backend and the running workers, made from the
 //! configuration. `control` and `demo` speak to it through agw-iq.
 
-use crate::config::{Config, Latch, RocRestart, Side};
+use crate::config::{Config, Feedback, Latch, RocRestart, Side};
 use crate::failure::Failure;
 use crate::runtime::{self, WorkerEnd, Workers};
 use agw_core::controller::{
-    Controller, ControllerConfig, LatchPolicy, Limits, Reserve, SrtpRules, TcpRules, rings,
+    Controller, ControllerConfig, FeedbackPolicy, LatchPolicy, Limits, Reserve, SrtpRules, TcpRules, rings,
 };
 use agw_core::io::epoll::{EpollPorts, EpollSetup, open};
 use agw_core::io::sys;
@@ -185,6 +185,10 @@ fn controller_config(config: &Config, descriptors: u64) -> Result<ControllerConf
             seed,
         },
         edge: config.dtls.rules(&config.realm),
+        feedback: match config.media.feedback {
+            Feedback::Negotiated => FeedbackPolicy::Negotiated,
+            Feedback::Pass => FeedbackPolicy::Pass,
+        },
         port_reuse_delay_ms: config.media.port_reuse_delay_ms.into(),
         ..ControllerConfig::new(realms)
     })

@@ -4,14 +4,17 @@
 //! goes back to it when the flow ends, so that a worker neither takes nor gives memory. An order is answered in its turn, after it has
 //! taken effect.
 
+mod bundle;
 mod edge;
 mod tcp;
 
+pub use bundle::{BundlePlan, BundledFlow};
 pub use edge::{DtlsMeans, DtlsPlan, EdgePlan, IcePlan};
 pub use tcp::{TcpBounds, TcpPlan, TcpTimes, TlsPlan};
 
 use super::{Observation, Ticket};
 use crate::flow::Flow;
+use crate::flow::renumber::Renumbering;
 use crate::flow::tcp::TcpFlow;
 use crate::io::PortHandle;
 use crate::model::{Leg, Mode, Policing, SourceFilter, StreamStatistics, Watch};
@@ -100,6 +103,14 @@ pub struct FlowPlan {
     pub edge: Option<Box<EdgePlan>>,
     /// With what DTLS is spoken; `None` keeps what is there.
     pub means: Option<Box<DtlsMeans>>,
+    /// The streams that share its port.
+    pub bundle: Option<Box<BundlePlan>>,
+    /// Whose port, keys and peer it uses; its own port has none then.
+    pub bundled_in: Option<FlowId>,
+    /// How RTP that comes here is numbered when it leaves at the other side; `None`: as it is.
+    pub renumbering: Option<Box<Renumbering>>,
+    /// The peer has agreed on no feedback (RFC 4585): what the other side says of that kind ends here.
+    pub ends_feedback: bool,
 }
 
 /// An order with the ticket that its answer carries.

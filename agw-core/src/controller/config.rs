@@ -24,6 +24,8 @@ pub struct ControllerConfig {
     pub srtp: SrtpRules,
     /// When the peers' addresses are learned.
     pub latch: LatchPolicy,
+    /// What becomes of feedback where only one side has agreed on it.
+    pub feedback: FeedbackPolicy,
     /// How connections behave.
     pub tcp: TcpRules,
     /// How DTLS and ICE behave.
@@ -40,6 +42,7 @@ impl ControllerConfig {
             limits: Limits::default(),
             srtp: SrtpRules::default(),
             latch: LatchPolicy::default(),
+            feedback: FeedbackPolicy::default(),
             tcp: TcpRules::default(),
             edge: EdgeRules::default(),
             port_reuse_delay_ms: 2_000,
@@ -197,6 +200,16 @@ pub enum LatchPolicy {
     Always,
     /// Never, whatever the command says.
     Never,
+}
+
+/// What becomes of RTCP feedback (RFC 4585: NACK, PLI, FIR, REMB, transport-wide congestion control) that comes from a peer with `AVPF` or `SAVPF`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FeedbackPolicy {
+    /// It passes to peers that have agreed on it, and ends before others.
+    #[default]
+    Negotiated,
+    /// It passes, whatever was agreed on.
+    Pass,
 }
 
 /// Why a controller cannot be made.

@@ -1,6 +1,7 @@
 //! The commands. Each goes: check, take, change. What can fail stands before the first change, and gives back what it took.
 
 use super::Controller;
+use super::bundle;
 use super::config::Reserve;
 use super::connection;
 use super::draft::{self, Draft, Revision};
@@ -8,7 +9,7 @@ use super::links::{FlowRecord, Purpose};
 use super::moving::Whereabouts;
 use super::registry::{MAX_TERMINATIONS_PER_CONTEXT, Termination};
 use super::sockets::{Held, Opening, refusal_of};
-use super::stream::{Facing, Stream};
+use super::stream::{Facing, Shape, Stream};
 use crate::command::order::{FlowId, Order};
 use crate::command::{Command, Gateway, Refusal, Reply, Ticket};
 use crate::flow::Flow;
@@ -94,7 +95,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
         let fixed_worker = self.registry.context(context)?.worker;
         let opposite = self.registry.opposite(id).map(|(other, _)| other);
         let Changes { drafts, revisions } = self.changes(id, opposite, streams)?;
-        let placed = self.place(context, fixed_worker, &drafts, 2 * streams.len())?;
+        let placed = self.place(context, fixed_worker, &drafts, self.orders_for(id, streams.len()))?;
         if let Err(refusal) = self.tune(id, &revisions) {
             self.unplace(placed);
             return Err(refusal);
@@ -192,6 +193,14 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
             return Err(Refusal::Unjoinable(id));
         }
         draft::draft(&self.sockets.realms, &self.srtp, id, spec)
+    }
+
+    /// How many orders a change of so many streams may take: each is told, and its namesake of it; and where streams share a port, all of the
+    /// termination may have to be told.
+    pub(super) fn orders_for(&self, id: TerminationId, changed: usize) -> usize {
+        let streams = self.registry.terminations().get(&id).map_or(&[][..], |found| &found.streams);
+        let is_bundled = changed > 0 && streams.iter().any(|stream| bundle::is_bundled(&stream.asked));
+        2 * changed + if is_bundled { streams.len() } else { 0 }
     }
 
     fn check_stream_count(&self, streams: usize) -> Result<(), Refusal> {
@@ -432,14 +441,8 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
         }
         let facing = self.registry.facing(id, stream.id);
         self.follow_dscp(id, at, facing);
+        let shape = self.shape_of(id, at, facing)?;
         let stream = &self.registry.termination(id).ok()?.streams[at];
-        let mut shape = stream.shape(facing, self.latch, &self.edge);
-        if let Some(connection) = &mut shape.connection
-            && let Some((_, other)) = self.registry.opposite(id)
-            && let Some(namesake) = other.find(stream.id).map(|at| &other.streams[at])
-        {
-            connection.rewrite = connection::rewrite(stream, namesake);
-        }
         if stream.told.as_ref() == Some(&shape) && stream.fresh.is_empty() && !stream.is_to_act() {
             return None;
         }
@@ -457,6 +460,29 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
             true => Order::Install(stream.flow, Box::new(Flow::new(plan))),
             false => Order::Change(stream.flow, Box::new(plan)),
         })
+    }
+
+    /// How a stream is to run, with what follows from the other streams of its termination and from its namesake.
+    pub(super) fn shape_of(&self, id: TerminationId, at: usize, facing: Option<Facing>) -> Option<Shape> {
+        let termination = self.registry.termination(id).ok()?;
+        let stream = &termination.streams[at];
+        let mut shape = stream.shape(facing, self.latch, &self.edge, self.feedback);
+        let opposite = self.registry.opposite(id).map(|(_, other)| other);
+        if let Some((other, at)) = opposite.and_then(|other| Some((other, other.find(stream.id)?))) {
+            let namesake = &other.streams[at];
+            if let Some(connection) = &mut shape.connection {
+                connection.rewrite = connection::rewrite(stream, namesake);
+            }
+            shape.renumbering = bundle::renumbering(stream, namesake);
+        }
+        let head = bundle::head_of(termination, stream);
+        if head.id == stream.id {
+            shape.bundle = bundle::plan(termination, stream);
+        } else {
+            // Checks and DTLS are the affair of the one whose port it is.
+            (shape.bundled_in, shape.edge) = (Some(head.flow), None);
+        }
+        Some(shape)
     }
 
     /// Lets a stream's ports tell code points if the other side copies them, and only then: it costs a dearer receive call.
@@ -502,12 +528,15 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
 
     pub(super) fn view(&self, id: TerminationId) -> Result<TerminationView, Refusal> {
         let termination = self.registry.termination(id)?;
-        let streams = termination.streams.iter().map(|stream| self.local_stream(stream)).collect();
+        let streams =
+            termination.streams.iter().map(|stream| self.local_stream(termination, stream)).collect();
         Ok(TerminationView { id, streams })
     }
 
-    /// What peers are told of a stream.
-    pub(super) fn local_stream(&self, stream: &Stream) -> LocalStream {
+    /// What peers are told of a stream: of one in a bundle, what they are told of the one whose port it uses.
+    pub(super) fn local_stream(&self, termination: &Termination, stream: &Stream) -> LocalStream {
+        let id = stream.id;
+        let stream = bundle::head_of(termination, stream);
         let rtp = self.told_address(stream);
         let rtcp = match stream.asked.rtcp {
             RtcpPorts::Pair => Some(SocketAddr::new(rtp.ip(), rtp.port() | 1)),
@@ -516,7 +545,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
         };
         let realm = self.sockets.realms.realm(stream.realm).name.clone();
         LocalStream {
-            stream: stream.id,
+            stream: id,
             realm,
             rtp,
             rtcp,

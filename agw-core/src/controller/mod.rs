@@ -12,6 +12,7 @@
 //! answered. Workers are woken once a turn, when there is nothing more, and not for each command: a wake-up costs more than most
 //! commands. Nothing here blocks, reads a clock or starts a thread.
 
+mod bundle;
 mod config;
 mod connection;
 mod draft;
@@ -31,7 +32,7 @@ mod tickets;
 mod tests;
 
 pub use config::{
-    ConfigError, ControllerConfig, EdgeRules, LatchPolicy, Limits, MAX_RESERVE_PERCENT,
+    ConfigError, ControllerConfig, EdgeRules, FeedbackPolicy, LatchPolicy, Limits, MAX_RESERVE_PERCENT,
     MAX_STREAMS_PER_TERMINATION, MAX_WORKERS, Reserve, SrtpRules, TcpRules,
 };
 pub use links::{ControllerLink, MIN_RING_ANSWERS, WorkerLink, rings};
@@ -68,6 +69,7 @@ pub struct Controller<O> {
     untold: VecDeque<Event>,
     srtp: SrtpRules,
     latch: LatchPolicy,
+    feedback: FeedbackPolicy,
     tcp: TcpRules,
     names: Names,
     tls: Tls,
@@ -108,6 +110,7 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
             untold: VecDeque::new(),
             srtp: config.srtp,
             latch: config.latch,
+            feedback: config.feedback,
             names: Names::new(config.tcp.seed),
             tls: Tls::new(&config.tcp.profile).map_err(|error| ConfigError::Tls(error.to_string()))?,
             dtls: edge::profiles(&config.realms, &config.edge).map_err(ConfigError::Dtls)?,

@@ -9,6 +9,7 @@
 //! queue for what has to be ordered then are taken with the command, so that nothing can fail on the way.
 
 use super::Controller;
+use super::bundle;
 use super::draft;
 use super::execute::Changes;
 use super::links::{FlowRecord, Purpose};
@@ -106,21 +107,26 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
         check_joins(termination, joining)?;
         let old_worker = self.registry.context(from)?.worker;
         let count = |other: Option<&Termination>| other.map_or(0, |other| other.streams.len());
-        let is_bound = |stream: &Stream| stream.asked.connection.is_some() || stream.asked.edge.is_some();
+        let is_bound = |stream: &Stream| {
+            let asked = &stream.asked;
+            asked.connection.is_some() || asked.edge.is_some() || bundle::is_bundled(asked)
+        };
         let is_bound = termination.streams.iter().any(is_bound);
         let (streams, joining) = (termination.streams.len(), count(joining));
         let left_behind = count(self.registry.opposite(id).map(|(_, other)| other));
         let fixed_worker = target.worker.or(old_worker);
         let Changes { drafts, revisions } = self.changes(id, opposite, changed)?;
         // Each changed stream is told, and its namesake of it.
-        let for_changes = 2 * changed.len();
+        let for_changes = self.orders_for(id, changed.len());
         let placed = self.place(to, fixed_worker, &drafts, for_changes)?;
         let worker = placed.worker;
 
         let passage = old_worker.zip(worker).filter(|(old, new)| old != new && streams > 0);
         if passage.is_some() && is_bound {
             self.unplace(placed);
-            return Err(Refusal::NotImplemented("moving a connection, DTLS or ICE to another worker"));
+            return Err(Refusal::NotImplemented(
+                "moving a connection, DTLS, ICE or a bundle to another worker",
+            ));
         }
         let prepared = match passage {
             Some((old, new)) => self.prepare_passage(id, old, new, left_behind, for_changes),
@@ -263,12 +269,12 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
         let Some(stream_at) = termination.find(stream) else { return };
         termination.streams[stream_at].origin = None;
         self.follow_dscp(id, stream_at, facing);
+        let Some(shape) = self.shape_of(id, stream_at, facing) else { return };
         let Ok(termination) = self.registry.termination_mut(id) else { return };
         let found = &mut termination.streams[stream_at];
         if found.unlearn {
             flow.forget_learned();
         }
-        let shape = found.shape(facing, self.latch, &self.edge);
         // What it replaces is freed here.
         let dtls = &self.dtls[found.realm];
         flow.change(&mut found.tell(shape, dtls, &self.srtp.policy));

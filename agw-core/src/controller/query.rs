@@ -184,13 +184,14 @@ impl<O: PortOpener + StreamOpener> Controller<O> {
     }
 
     fn termination_detail(&self, id: TerminationId, termination: &Termination) -> TerminationDetail {
-        let streams = termination.streams.iter().map(|stream| self.stream_view(stream)).collect();
+        let streams =
+            termination.streams.iter().map(|stream| self.stream_view(termination, stream)).collect();
         TerminationDetail { id, leg: termination.leg(), streams }
     }
 
-    fn stream_view(&self, stream: &Stream) -> StreamView {
+    fn stream_view(&self, termination: &Termination, stream: &Stream) -> StreamView {
         StreamView {
-            local: self.local_stream(stream),
+            local: self.local_stream(termination, stream),
             transport: stream.asked.transport,
             mode: stream.asked.mode,
             remote: stream.asked.remote,

@@ -2,7 +2,8 @@
 //! its worker has. What happens to its packets follows from both sides of the context together ([`treatment`]), so it is worked out
 //! again for both whenever either changes.
 
-use super::config::{EdgeRules, LatchPolicy};
+use super::bundle;
+use super::config::{EdgeRules, FeedbackPolicy, LatchPolicy};
 use super::connection::AskedConnection;
 use super::connection::{Bearers, ConnectionShape};
 use super::edge::{AskedEdge, EdgeState};
@@ -10,10 +11,11 @@ use super::keys::{KeyMarks, Sessions};
 use super::moving::Whereabouts;
 use super::sockets::Held;
 use crate::command::Observation;
-use crate::command::order::{EdgePlan, FlowId, FlowPlan, Latching, PortBinding, Treatment};
+use crate::command::order::{BundlePlan, EdgePlan, FlowId, FlowPlan, Latching, PortBinding, Treatment};
+use crate::flow::renumber::Renumbering;
 use crate::model::{
-    Component, IceEvent, LatchAction, Leg, Mode, Policing, Remote, RtcpPorts, SourceFilter, StreamId,
-    StreamSpec, TcpSetup, Transport, Watch,
+    Component, IceEvent, LatchAction, Leg, Mode, Policing, Remote, RtcpPorts, RtpSpec, SourceFilter,
+    StreamId, StreamSpec, TcpSetup, Transport, Watch,
 };
 use agw_srtp::Policy;
 use std::net::SocketAddr;
@@ -36,6 +38,8 @@ pub(super) struct Asked {
     pub(super) connection: Option<Box<AskedConnection>>,
     /// What ends here besides media.
     pub(super) edge: Option<Box<AskedEdge>>,
+    /// What the packets mean, where that matters.
+    pub(super) rtp: Option<Box<RtpSpec>>,
 }
 
 impl Asked {
@@ -56,6 +60,7 @@ impl Asked {
             copy_dscp: spec.copy_dscp,
             connection: AskedConnection::new(spec),
             edge: AskedEdge::new(spec),
+            rtp: bundle::worth_keeping(spec),
         }
     }
 }
@@ -112,6 +117,11 @@ pub(super) struct Shape {
     pub(super) connection: Option<Box<ConnectionShape>>,
     /// What ends here besides media.
     pub(super) edge: Option<Box<EdgePlan>>,
+    /// Who shares its port.
+    pub(super) bundle: Option<Box<BundlePlan>>,
+    pub(super) bundled_in: Option<FlowId>,
+    pub(super) renumbering: Option<Box<Renumbering>>,
+    pub(super) ends_feedback: bool,
 }
 
 /// What one side has to know of the other.
@@ -175,7 +185,14 @@ impl Stream {
     }
 
     /// How the stream is to run beside `peer`.
-    pub(super) fn shape(&self, peer: Option<Facing>, policy: LatchPolicy, rules: &EdgeRules) -> Shape {
+    /// What follows from other streams of the termination is added by who knows them.
+    pub(super) fn shape(
+        &self,
+        peer: Option<Facing>,
+        policy: LatchPolicy,
+        rules: &EdgeRules,
+        feedback: FeedbackPolicy,
+    ) -> Shape {
         let treatment = treatment(self.asked.transport, self.keys.any(), peer);
         Shape {
             peer: peer.map(|peer| peer.flow),
@@ -191,6 +208,14 @@ impl Stream {
             copy_dscp: self.asked.copy_dscp,
             connection: self.connection_shape(peer),
             edge: self.edge_plan(rules),
+            bundle: None,
+            bundled_in: None,
+            renumbering: None,
+            ends_feedback: peer.is_some_and(|peer| {
+                feedback == FeedbackPolicy::Negotiated
+                    && peer.transport.has_feedback()
+                    && !self.asked.transport.has_feedback()
+            }),
         }
     }
 
@@ -214,6 +239,10 @@ impl Stream {
             outbound: self.fresh.outbound.take(),
             edge: shape.edge.clone(),
             means: self.take_means(profile, policy),
+            bundle: shape.bundle.clone(),
+            bundled_in: shape.bundled_in,
+            renumbering: shape.renumbering.clone(),
+            ends_feedback: shape.ends_feedback,
         };
         self.note_told(shape);
         plan

@@ -19,7 +19,7 @@ mod round_trip;
 pub mod tcp;
 
 use crate::command::Observation;
-use crate::command::order::{FlowPlan, Latching, PortBinding, PortKey, Treatment};
+use crate::command::order::{FlowId, FlowPlan, Latching, PortBinding, PortKey, Treatment};
 use crate::io::{Now, PortHandle};
 use crate::model::{Component, Direction, Mode, StreamStatistics};
 use crate::wire::demux::{Protocol, protocol_of};
@@ -29,6 +29,7 @@ use crate::wire::stun;
 use crate::worker::stats::{DropReason, PacketKind};
 use activity::Activities;
 use agw_srtp::{InboundSession, LifetimeState, OutboundSession};
+use bundle::Router;
 use dtls::Association;
 use edge::{Answered, Edge};
 use latch::Latch;
@@ -89,6 +90,8 @@ pub struct Flow {
     pub(crate) lifetimes_told: [LifetimeState; 2],
     /// What ends here besides media.
     edge: Option<Box<Edge>>,
+    /// Tells the streams apart that share its port.
+    router: Option<Box<Router>>,
 }
 
 impl Flow {
@@ -114,7 +117,9 @@ impl Flow {
             jitter_seen_at: 0,
             lifetimes_told: [LifetimeState::Fresh; 2],
             edge: None,
+            router: None,
         };
+        flow.share_port();
         flow.obey_plan();
         flow
     }
@@ -127,6 +132,9 @@ impl Flow {
     /// Goes on by another plan. What it replaces is left in `plan`.
     pub(crate) fn change(&mut self, plan: &mut FlowPlan) {
         mem::swap(&mut self.plan, plan);
+        if self.plan.bundle != plan.bundle {
+            self.share_port();
+        }
         if self.plan.watch != plan.watch {
             self.activities.restart();
         }
@@ -147,6 +155,21 @@ impl Flow {
     /// Nothing has been learned of the peer's addresses.
     pub(crate) fn forget_learned(&mut self) {
         self.latches = Default::default();
+    }
+
+    /// Who shares the port has changed. What was learned of the others stays.
+    fn share_port(&mut self) {
+        let members = self.plan.bundle.iter().flat_map(|plan| &plan.members);
+        let members: Vec<_> = members.map(|bundled| (&bundled.member, &bundled.names)).collect();
+        let before = self.router.take();
+        if members.is_empty() {
+            return;
+        }
+        let mut router = Router::new(&members).map(Box::new);
+        if let (Some(router), Some(before)) = (&mut router, before) {
+            router.inherit(&before);
+        }
+        self.router = router;
     }
 
     fn obey_plan(&mut self) {
@@ -226,12 +249,53 @@ impl Flow {
         component: Component,
         source: SocketAddr,
     ) -> Result<(), DropReason> {
-        let verdict = self.judge(class, component, source);
+        let verdict = self.judge_source(component, source).and_then(|()| self.judge_gate(class));
         self.discarded += u64::from(verdict.is_err());
         verdict
     }
 
-    fn judge(&self, class: Class, component: Component, source: SocketAddr) -> Result<(), DropReason> {
+    /// As [`Flow::admit`], where the port is shared: the gate is asked of the stream that the packet turns out to be for.
+    pub(crate) fn admit_source(
+        &mut self,
+        component: Component,
+        source: SocketAddr,
+    ) -> Result<(), DropReason> {
+        let verdict = self.judge_source(component, source);
+        self.discarded += u64::from(verdict.is_err());
+        verdict
+    }
+
+    /// The other half of it.
+    pub(crate) fn admit_by_gate(&mut self, class: Class) -> Result<(), DropReason> {
+        let verdict = self.judge_gate(class);
+        self.discarded += u64::from(verdict.is_err());
+        verdict
+    }
+
+    /// Whether several streams share its port.
+    pub(crate) const fn is_shared(&self) -> bool {
+        self.router.is_some()
+    }
+
+    /// For which of the streams that share its port a packet is, in its plain form.
+    pub(crate) fn route(&mut self, class: Class, datagram: &[u8]) -> Option<FlowId> {
+        let router = self.router.as_deref_mut()?;
+        let member = match class {
+            Class::Rtcp => router.route_rtcp(Compound::parse(datagram)?),
+            _ => router.route_rtp(datagram)?,
+        };
+        Some(self.plan.bundle.as_ref()?.members.get(member)?.flow)
+    }
+
+    /// A packet of RTP leaves by its port, for one of the streams that share it: what the peer reports of its source is that one's.
+    pub(crate) fn note_leaving(&mut self, member: FlowId, rtp: &[u8]) {
+        let Some((router, plan)) = self.router.as_deref_mut().zip(self.plan.bundle.as_ref()) else { return };
+        if let Some(at) = plan.members.iter().position(|bundled| bundled.flow == member) {
+            router.note_leaving(rtp, at);
+        }
+    }
+
+    fn judge_source(&self, component: Component, source: SocketAddr) -> Result<(), DropReason> {
         let authenticates = self.plan.treatment == Treatment::Secure;
         let latch = &self.latches[component.index()];
         let signalled = self.plan.remote[component.index()];
@@ -242,10 +306,11 @@ impl Flow {
         if !is_heard {
             return Err(DropReason::Source);
         }
-        if !police::may_enter(self.plan.mode, class.is_control()) {
-            return Err(DropReason::Gate);
-        }
         Ok(())
+    }
+
+    const fn judge_gate(&self, class: Class) -> Result<(), DropReason> {
+        if police::may_enter(self.plan.mode, class.is_control()) { Ok(()) } else { Err(DropReason::Gate) }
     }
 
     /// Checks the plain form of a packet (after it has authenticated, where it must).

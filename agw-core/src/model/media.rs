@@ -35,6 +35,11 @@ impl Transport {
         matches!(self, Self::Rtp { .. } | Self::DtlsRtp { .. })
     }
 
+    /// Whether the profile has the F of RTCP feedback (RFC 4585).
+    pub const fn has_feedback(self) -> bool {
+        matches!(self, Self::Rtp { feedback: true, .. } | Self::DtlsRtp { feedback: true })
+    }
+
     /// Whether TLS or DTLS is spoken on it, so that it has certificates.
     pub const fn has_tls(self) -> bool {
         matches!(self, Self::DtlsRtp { .. } | Self::Tcp { tls: true, .. })

@@ -12,6 +12,7 @@ use crate::command::order::{FlowId, Treatment};
 use crate::flow::{Class, Flow};
 use crate::io::{BATCH_SLOTS, Batch, Now, SendOutcome, Slot};
 use crate::model::{Component, Direction, Leg, Mode};
+use crate::wire::rtcp::end_feedback;
 use agw_srtp::{Error as SrtpError, InboundSession, Job, Kind, LifetimeState, OutboundSession, Work};
 use arrayvec::ArrayVec;
 
@@ -25,6 +26,12 @@ struct Lane {
     /// The flow it came to, and through which port.
     entry: FlowId,
     component: Component,
+    /// Whose port it came to, and whose keys open it: `entry`, but where streams share a port.
+    port_in: FlowId,
+    /// Likewise, where it leaves.
+    port_out: FlowId,
+    /// It is not known yet which of the streams that share the port it is for.
+    is_unrouted: bool,
     /// The flow it leaves by: the peer of the entry, or in loopback the entry itself.
     exit: FlowId,
     class: Class,
@@ -42,6 +49,9 @@ impl Lane {
         alive: false,
         is_answer: false,
         entry: FlowId(0),
+        port_in: FlowId(0),
+        port_out: FlowId(0),
+        is_unrouted: false,
         component: Component::Rtp,
         exit: FlowId(0),
         class: Class::Opaque { control: false },
@@ -55,6 +65,10 @@ impl Lane {
     /// Whether it goes on, from one side of the context to the other.
     const fn is_media(&self) -> bool {
         self.alive && !self.is_answer
+    }
+
+    const fn is_unrouted(&self) -> bool {
+        self.alive && self.is_unrouted
     }
 
     fn drop_for(&mut self, reason: DropReason, tally: &mut Tally) {
@@ -120,6 +134,11 @@ impl Stages {
             }
         }
         self.unprotect(slots, now, place);
+        for (lane, slot) in self.lanes.iter_mut().zip(&*slots).filter(|(lane, _)| lane.is_unrouted()) {
+            if let Err(reason) = route(lane, slot, place) {
+                lane.drop_for(reason, place.tally);
+            }
+        }
         for (lane, slot) in self.lanes.iter_mut().zip(&*slots).filter(|(lane, _)| lane.is_media()) {
             if let Err(reason) = accept(lane, slot, now, place) {
                 lane.drop_for(reason, place.tally);
@@ -138,7 +157,7 @@ impl Stages {
         let mut any = false;
         for (lane, slot) in self.lanes.iter_mut().zip(&*slots).filter(|(lane, _)| lane.alive) {
             let Some(kind) = srtp_kind(lane.class) else { continue };
-            let Some(flow) = place.table.get(lane.entry) else { continue };
+            let Some(flow) = place.table.get(lane.port_in) else { continue };
             if flow.plan.treatment != Treatment::Secure {
                 continue;
             }
@@ -149,7 +168,7 @@ impl Stages {
             match planned {
                 Ok(job) => (lane.job, any) = (Some(job), true),
                 Err(reason) => {
-                    refuse(lane, lane.entry, reason, place);
+                    refuse(lane, lane.port_in, reason, place);
                 }
             }
         }
@@ -159,7 +178,7 @@ impl Stages {
         let mut work = ArrayVec::<Work<'_>, BATCH_SLOTS>::new();
         for (lane, slot) in self.lanes.iter_mut().zip(&mut *slots) {
             if let Some(job) = &mut lane.job
-                && let Some(session) = inbound(place.table, lane.entry)
+                && let Some(session) = inbound(place.table, lane.port_in)
             {
                 work.push(Work { job, keys: session.keys(), packet: &mut slot.bytes[..] });
             }
@@ -168,14 +187,14 @@ impl Stages {
         drop(work);
         for (lane, slot) in self.lanes.iter_mut().zip(slots) {
             let Some(job) = lane.job.take() else { continue };
-            let Some(session) = inbound_mut(place.table, lane.entry) else { continue };
+            let Some(session) = inbound_mut(place.table, lane.port_in) else { continue };
             let committed = match session.commit(&job, now_ms) {
                 Err(SrtpError::Replan) => unprotect_alone(session, job.kind(), slot, now_ms),
                 other => other,
             };
             match committed {
                 Ok(len) => slot.len = len,
-                Err(error) => refuse(lane, lane.entry, DropReason::Srtp(error), place),
+                Err(error) => refuse(lane, lane.port_in, DropReason::Srtp(error), place),
             }
         }
     }
@@ -185,7 +204,7 @@ impl Stages {
         let mut any = false;
         for (lane, slot) in self.lanes.iter_mut().zip(&mut *slots).filter(|(lane, _)| lane.alive) {
             let Some(kind) = srtp_kind(lane.class) else { continue };
-            let Some(flow) = place.table.get_mut(lane.exit) else { continue };
+            let Some(flow) = place.table.get_mut(lane.port_out) else { continue };
             if flow.plan.treatment != Treatment::Secure {
                 continue;
             }
@@ -197,7 +216,7 @@ impl Stages {
                 Ok(job) => (lane.job, any) = (Some(job), true),
                 Err(reason) => {
                     slot.to = None;
-                    refuse(lane, lane.exit, reason, place);
+                    refuse(lane, lane.port_out, reason, place);
                 }
             }
         }
@@ -207,7 +226,7 @@ impl Stages {
         let mut work = ArrayVec::<Work<'_>, BATCH_SLOTS>::new();
         for (lane, slot) in self.lanes.iter_mut().zip(&mut *slots) {
             if let Some(job) = &mut lane.job
-                && let Some(session) = outbound(place.table, lane.exit)
+                && let Some(session) = outbound(place.table, lane.port_out)
             {
                 work.push(Work { job, keys: session.keys(), packet: &mut slot.bytes[..] });
             }
@@ -216,12 +235,12 @@ impl Stages {
         drop(work);
         for (lane, slot) in self.lanes.iter_mut().zip(slots) {
             let Some(job) = lane.job.take() else { continue };
-            let Some(session) = outbound_mut(place.table, lane.exit) else { continue };
+            let Some(session) = outbound_mut(place.table, lane.port_out) else { continue };
             match session.commit(&job, now_ms) {
                 Ok(len) => slot.len = len,
                 Err(error) => {
                     slot.to = None;
-                    refuse(lane, lane.exit, DropReason::Srtp(error), place);
+                    refuse(lane, lane.port_out, DropReason::Srtp(error), place);
                 }
             }
         }
@@ -332,19 +351,42 @@ fn enter(
         Class::Dtls => return keep_for_later(lane, slot, entry, place),
         Class::Rtp | Class::Rtcp | Class::Opaque { .. } => {}
     }
+    (lane.entry, lane.port_in, lane.component, lane.class) = (entry, entry, component, class);
+    if flow.is_shared() {
+        lane.is_unrouted = true;
+        return flow.admit_source(component, slot.from);
+    }
     flow.admit(class, component, slot.from)?;
-    (lane.entry, lane.component, lane.class) = (entry, component, class);
+    join(lane, place)
+}
 
+/// Where streams share a port: for which of them a packet is, now that it is authentic or plain.
+fn route(lane: &mut Lane, slot: &Slot, place: &mut Workplace<'_>) -> Result<(), DropReason> {
+    Flow::check(lane.class, slot.datagram())?;
+    let shared = place.table.get_mut(lane.port_in).ok_or(DropReason::NoFlow)?;
+    lane.entry = shared.route(lane.class, slot.datagram()).ok_or(DropReason::NoMember)?;
+    let flow = place.table.get_mut(lane.entry).ok_or(DropReason::NoFlow)?;
+    if lane.entry != lane.port_in && flow.plan.bundled_in != Some(lane.port_in) {
+        return Err(DropReason::NoMember);
+    }
+    flow.admit_by_gate(lane.class)?;
+    join(lane, place)
+}
+
+/// Finds the flow by which a packet leaves, and asks its gate.
+fn join(lane: &mut Lane, place: &mut Workplace<'_>) -> Result<(), DropReason> {
+    let flow = place.table.get(lane.entry).ok_or(DropReason::NoFlow)?;
     let loops = flow.plan.mode == Mode::Loopback;
     let (peer, treatment) = (flow.plan.peer, flow.plan.treatment);
-    let exit = if loops { entry } else { peer.ok_or(DropReason::NoPeer)? };
+    let exit = if loops { lane.entry } else { peer.ok_or(DropReason::NoPeer)? };
     let exit_flow = place.table.get(exit).ok_or(DropReason::NoPeer)?;
-    if !loops && !are_joined(exit_flow, entry, treatment) {
+    if !loops && !are_joined(exit_flow, lane.entry, treatment) {
         return Err(DropReason::NoPeer);
     }
-    (lane.exit, lane.exit_leg, lane.exit_kind) = (exit, exit_flow.plan.leg, exit_flow.kind(class));
+    (lane.exit, lane.exit_leg, lane.exit_kind) = (exit, exit_flow.plan.leg, exit_flow.kind(lane.class));
+    lane.port_out = exit_flow.plan.bundled_in.unwrap_or(exit);
     // Asked before the work of decrypting; where it goes is asked when the packet has proven good.
-    if exit_flow.may_leave(class, loops) { Ok(()) } else { Err(DropReason::Gate) }
+    if exit_flow.may_leave(lane.class, loops) { Ok(()) } else { Err(DropReason::Gate) }
 }
 
 /// A connectivity check (DTLS-5): its answer takes its place.
@@ -411,15 +453,32 @@ fn accept(lane: &Lane, slot: &Slot, now: Now, place: &mut Workplace<'_>) -> Resu
     accepted
 }
 
-/// Fourth stage: where it goes. Before an index is spent on it.
+/// Fourth stage: as what it goes, and where to. Before an index is spent on it.
 fn leave(lane: &Lane, slot: &mut Slot, now: Now, place: &mut Workplace<'_>) -> Result<(), DropReason> {
+    if lane.class == Class::Rtp
+        && let Some(entry) = place.table.get(lane.entry)
+        && let Some(renumbering) = entry.plan.renumbering.as_deref().filter(|_| lane.entry != lane.exit)
+        && !renumbering.apply(&mut slot.bytes[..slot.len])
+    {
+        return Err(DropReason::NoFormat);
+    }
     let flow = place.table.get_mut(lane.exit).ok_or(DropReason::NoPeer)?;
-    slot.to = Some(flow.exit(lane.class)?);
     if flow.plan.copy_dscp {
         slot.dscp = slot.received_dscp;
     }
     if lane.class == Class::Rtcp {
+        if flow.plan.ends_feedback {
+            slot.len = end_feedback(&mut slot.bytes[..slot.len]).0;
+            if slot.len == 0 {
+                return Err(DropReason::Feedback);
+            }
+        }
         flow.note_rtcp_leaving(slot.datagram(), now);
+    }
+    let port = place.table.get_mut(lane.port_out).ok_or(DropReason::NoPeer)?;
+    slot.to = Some(port.exit(lane.class)?);
+    if lane.class == Class::Rtp && port.is_shared() {
+        port.note_leaving(lane.exit, slot.datagram());
     }
     Ok(())
 }

@@ -100,11 +100,17 @@ pub enum DropReason {
     HandshakesFull,
     /// The peer has not renewed its consent to be sent to (RFC 7675).
     NoConsent,
+    /// On a shared port, and for none of the streams that share it.
+    NoMember,
+    /// Its format has no counterpart at the other side.
+    NoFormat,
+    /// Nothing but feedback, for a peer that has agreed on none.
+    Feedback,
     /// SRTP refused it.
     Srtp(SrtpError),
 }
 
-const OWN_REASONS: [DropReason; 20] = [
+const OWN_REASONS: [DropReason; 23] = [
     DropReason::NoFlow,
     DropReason::TooLong,
     DropReason::NotRtp,
@@ -125,6 +131,9 @@ const OWN_REASONS: [DropReason; 20] = [
     DropReason::DtlsUnwanted,
     DropReason::HandshakesFull,
     DropReason::NoConsent,
+    DropReason::NoMember,
+    DropReason::NoFormat,
+    DropReason::Feedback,
 ];
 const REASONS: usize = OWN_REASONS.len() + SrtpError::ALL.len();
 
@@ -157,6 +166,9 @@ impl DropReason {
             Self::DtlsUnwanted => "dtls_unwanted",
             Self::HandshakesFull => "handshakes_full",
             Self::NoConsent => "no_consent",
+            Self::NoMember => "no_member",
+            Self::NoFormat => "no_format",
+            Self::Feedback => "feedback",
             Self::Srtp(error) => error.as_str(),
         }
     }
@@ -183,6 +195,9 @@ impl DropReason {
             Self::DtlsUnwanted => 17,
             Self::HandshakesFull => 18,
             Self::NoConsent => 19,
+            Self::NoMember => 20,
+            Self::NoFormat => 21,
+            Self::Feedback => 22,
             Self::Srtp(error) => OWN_REASONS.len() + error as usize,
         }
     }

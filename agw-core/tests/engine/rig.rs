@@ -87,12 +87,25 @@ fn blank_plan(leg: Leg, treatment: Treatment) -> FlowPlan {
         outbound: None,
         edge: None,
         means: None,
+        bundle: None,
+        bundled_in: None,
+        renumbering: None,
+        ends_feedback: false,
     }
 }
 
 /// A plan as it was, without keys.
 fn repeat(plan: &FlowPlan) -> FlowPlan {
-    FlowPlan { filter: plan.filter.clone(), inbound: None, outbound: None, edge: None, means: None, ..*plan }
+    FlowPlan {
+        filter: plan.filter.clone(),
+        inbound: None,
+        outbound: None,
+        edge: None,
+        means: None,
+        bundle: None,
+        renumbering: None,
+        ..*plan
+    }
 }
 
 impl<G: Ground> Rig<G> {

@@ -47,7 +47,7 @@ fn a_browser_speaks_with_a_plain_phone_in_both_roles_with_and_without_ice() {
 
 #[test]
 fn handshakes_end_well_over_a_bad_network() {
-    for seed in 0..60 {
+    for seed in 0..300 {
         let mut rig = Rig::with(seed, |config| config.edge.dtls.seed = Some(seed));
         let how = How { gateway_is_client: seed % 2 == 1, ..PLAIN_CALL };
         let versions = [(true, true), (true, false), (false, true)][seed as usize % 3];
@@ -55,6 +55,8 @@ fn handshakes_end_well_over_a_bad_network() {
             dtls12: versions.0,
             dtls13: versions.1,
             mtu_bytes: 1200,
+            // As Chromium has it.
+            retransmit_ms: 50,
             seed: Some(seed + 1000),
             ..Settings::default()
         };

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod browser;
+mod bundle;
 mod calls;
 #[cfg(feature = "openssl")]
 mod engines;

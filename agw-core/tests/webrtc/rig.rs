@@ -257,6 +257,12 @@ impl Rig {
             .collect()
     }
 
+    /// All that was noticed since the last call.
+    pub(crate) fn take_all_notices(&mut self) -> Vec<Notice> {
+        self.turn();
+        self.notices.drain(..).collect()
+    }
+
     pub(crate) fn dropped(&self, reason: DropReason) -> u64 {
         self.counters.get(Counter::Dropped(Leg::Access, reason))
     }

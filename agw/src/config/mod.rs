@@ -281,12 +281,24 @@ pub struct Media {
     pub idle: u32,
     /// How long a freed port rests.
     pub port_reuse_delay_ms: u32,
+    /// What becomes of RTCP feedback where only one side has agreed on it.
+    pub feedback: Feedback,
 }
 
 impl Default for Media {
     fn default() -> Self {
-        Self { latch: Latch::Signal, idle: 30, port_reuse_delay_ms: 2000 }
+        Self { latch: Latch::Signal, idle: 30, port_reuse_delay_ms: 2000, feedback: Feedback::Negotiated }
     }
+}
+
+/// `[media] feedback` (RFC 4585).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Feedback {
+    /// It passes to peers that have agreed on it.
+    Negotiated,
+    /// It passes to all.
+    Pass,
 }
 
 /// `[media] latch` (RLY-2).

@@ -438,7 +438,7 @@ fn a_connection_is_not_moved_to_another_worker() {
         bench.execute(Command::Move { termination: sides[0].id, to: contexts[1], streams: Vec::new() });
     assert_eq!(
         moved.unwrap_err(),
-        Refusal::NotImplemented("moving a connection, DTLS or ICE to another worker")
+        Refusal::NotImplemented("moving a connection, DTLS, ICE or a bundle to another worker")
     );
     assert_eq!(bench.snapshot(), before);
 }
