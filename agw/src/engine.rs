@@ -104,6 +104,7 @@ fn descriptors(config: &Config, workers: usize) -> u64 {
                     "fewer open files are allowed than calls and their connections could need (ulimit -n, LimitNOFILE)"
                 );
             }
+            make_room(got.min(wanted));
             got.min(MAX_DESCRIPTORS)
         }
         Err(error) => {
@@ -111,6 +112,15 @@ fn descriptors(config: &Config, workers: usize) -> u64 {
             1024
         }
     }
+}
+
+/// Lets the kernel make the table of so many descriptors now. Else it doubles when it is full, and every thread that wants a descriptor waits
+/// for that, workers with media on their hands too: some ten milliseconds each time, since the kernel waits until nobody reads the old
+/// table any more.
+fn make_room(descriptors: u64) {
+    let last = i32::try_from(descriptors.saturating_sub(1)).unwrap_or(i32::MAX);
+    // A duplicate that is closed at once; where there is none, the table grows as it always did.
+    drop(rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), last));
 }
 
 /// The ports that the kernel gives to sockets which ask for none; `None` where /proc is not mounted.

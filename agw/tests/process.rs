@@ -161,6 +161,20 @@ fn what_cannot_start_says_why_in_one_line() {
     assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
 }
 
+/// A number of /proc/PID/status.
+fn status(gateway: &Gateway, name: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("no {name} in {text}")).trim().parse().unwrap()
+}
+
+#[test]
+fn what_would_stop_workers_for_milliseconds_is_done_before_calls_come() {
+    let gateway = Gateway::start(&["realm.access.ports=20000-20999", "realm.core.ports=21000-21999"]);
+    assert!(status(&gateway, "FDSize") >= 2000, "the table of descriptors grows while calls come");
+    assert_eq!(status(&gateway, "THP_enabled"), 0, "memory comes in pages of 2 MB");
+}
+
 #[test]
 fn admin_pages_refuse_what_is_not_theirs() {
     let gateway = Gateway::start(&[]);
