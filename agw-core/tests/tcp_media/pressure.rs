@@ -2,10 +2,22 @@
 
 use crate::rig::{Rig, read, role};
 use agw_core::flow::tcp::BUFFER_BYTES;
+use agw_core::io::sim::StreamPeer;
 use agw_core::model::*;
 use std::time::Duration;
 
 const WINDOW: usize = 4096;
+
+/// Of all that is to be sent so much has been: the rest goes on as the reader takes it.
+fn all_arrive(rig: &mut Rig, (from, to): (&StreamPeer, &StreamPeer), all: &[u8], mut sent: usize) {
+    let mut got = Vec::new();
+    while got.len() < all.len() {
+        sent += from.send(&all[sent..]).unwrap_or(0);
+        got.extend(read(to).0);
+        rig.turn();
+    }
+    assert!(got == all);
+}
 
 #[test]
 fn a_stalled_reader_stops_the_sender_and_all_bytes_arrive_when_it_goes_on() {
@@ -22,13 +34,7 @@ fn a_stalled_reader_stops_the_sender_and_all_bytes_arrive_when_it_goes_on() {
     let held = BUFFER_BYTES + 4 * WINDOW;
     assert!(sent <= held, "{sent} bytes were taken for a reader that reads nothing");
     assert!(sent >= 2 * WINDOW, "{sent}");
-    let mut got = Vec::new();
-    while got.len() < all.len() {
-        sent += ue.send(&all[sent..]).unwrap_or(0);
-        got.extend(read(&core).0);
-        rig.turn();
-    }
-    assert!(got == all);
+    all_arrive(&mut rig, (&ue, &core), &all, sent);
 }
 
 #[test]
@@ -63,13 +69,7 @@ fn early_data_is_held_up_to_a_bound_while_nobody_is_at_the_other_side() {
     rig.establish(&mut call.core);
     rig.settle();
     let core = call.core.host.accept().unwrap();
-    let mut got = Vec::new();
-    while got.len() < all.len() {
-        sent += ue.send(&all[sent..]).unwrap_or(0);
-        got.extend(read(&core).0);
-        rig.turn();
-    }
-    assert!(got == all);
+    all_arrive(&mut rig, (&ue, &core), &all, sent);
 }
 
 #[test]
