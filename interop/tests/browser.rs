@@ -1,7 +1,7 @@
 //! Phones of WebRTC call a plain RTP endpoint through the gateway (DTLS-1, DTLS-2, DTLS-3, DTLS-5, DTLS-6): headless Chromium, which calls as a person's
 //! browser would, and aiortc; GStreamer answers. Media are judged by what is decoded at either end, never by the state of a connection.
 
-use interop::browser::alg::{BrowserCall, DtlsClient, Plan};
+use interop::browser::alg::{BrowserCall, Bundle, DtlsClient, Plan};
 use interop::browser::core_side::{self, Core, Heard};
 use interop::browser::mover::Mover;
 use interop::browser::phone::Phone;
@@ -19,7 +19,15 @@ const TWO_SECONDS: &[(&str, u64)] =
 const SOME: Heard = Heard { audible: 2, pictures: 25 };
 
 fn plan(client: DtlsClient, core: &[SocketAddr]) -> Plan<'_> {
-    Plan { codecs: CODECS, client, core, spoil_theirs: false, spoil_ours: false }
+    Plan {
+        codecs: CODECS,
+        client,
+        core,
+        core_numbers: &[],
+        bundle: Bundle::None,
+        spoil_theirs: false,
+        spoil_ours: false,
+    }
 }
 
 /// A phone, a gateway and a core side with media in between.
@@ -137,6 +145,37 @@ fn aiortc_with_a_wrong_fingerprint_either_way_hears_nobody_and_is_reported_once(
     let Some(aiortc) = interop::require("aiortc", WebPeer::aiortc) else { return };
     let Some(gstreamer) = interop::require("gstreamer", core_side::find) else { return };
     nobody_is_heard_with_a_wrong_fingerprint(&aiortc, &gstreamer, false);
+}
+
+/// All media of the phone are on one port, and the core side numbers its codecs otherwise.
+fn with_one_port(peer: &WebPeer, gstreamer: &Tool, options: &[&str], bundle: Bundle) {
+    let gateway = Gateway::start("");
+    let mut phone = Phone::start(peer, options);
+    let ports = core_side::ports(2);
+    let plan = Plan { core_numbers: &[120, 121], bundle, ..plan(DtlsClient::Phone, &ports) };
+    let call = BrowserCall::set_up(gateway.iq(), &phone.offer(), &plan);
+    assert_eq!(call.given[0].access, call.given[1].access, "one port");
+    let core = Core::start(gstreamer, &ports, &call.given);
+    phone.answer(&call.answer(&[]));
+    let mut conversation = Conversation { phone, call, core, movers: vec![] };
+    let report = conversation.goes_on();
+    assert!(report.matches("\"dtlsState\"").count() <= 1, "one association: {report}");
+    conversation.call.take_down();
+    gateway.stop();
+}
+
+#[test]
+fn a_browser_calls_with_all_media_on_one_port() {
+    let Some(chromium) = interop::require("chromium", WebPeer::chromium) else { return };
+    let Some(gstreamer) = interop::require("gstreamer", core_side::find) else { return };
+    with_one_port(&chromium, &gstreamer, &["--policy", "max-bundle"], Bundle::ByFormat);
+}
+
+#[test]
+fn aiortc_calls_with_all_media_on_one_port() {
+    let Some(aiortc) = interop::require("aiortc", WebPeer::aiortc) else { return };
+    let Some(gstreamer) = interop::require("gstreamer", core_side::find) else { return };
+    with_one_port(&aiortc, &gstreamer, &[], Bundle::ByName);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! An IMS-ALG for phones of WebRTC: it turns their offer into H.248 text by hand, and what the gateway gave into the answer. The core side of each
-//! medium is plain RTP. Media have a port each: the answer bundles nothing.
+//! medium is plain RTP. Media have a port each, or share one where the plan says so.
 
 use super::description::{Codec, Description, Medium};
 use crate::controller::{Controller, after, has_error};
@@ -22,6 +22,17 @@ pub enum DtlsClient {
     Gateway,
 }
 
+/// Whether media of the phone share a port, and what then tells them apart (RFC 8843).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bundle {
+    /// Each has its own.
+    None,
+    /// Packets carry the name of their medium, as far as who sends them writes it.
+    ByName,
+    /// Sources and numbers of codecs. Chromium, once names are agreed on, takes nothing without one, and what comes from the core has none.
+    ByFormat,
+}
+
 /// What the controller wants of a call.
 #[derive(Debug, Clone)]
 pub struct Plan<'a> {
@@ -31,6 +42,10 @@ pub struct Plan<'a> {
     pub client: DtlsClient,
     /// Where the core side takes the media, in the order of the offer.
     pub core: &'a [SocketAddr],
+    /// How the core side numbers the codecs, in the same order; nothing: as the phone does.
+    pub core_numbers: &'a [u8],
+    /// Whether all media of the phone share a port.
+    pub bundle: Bundle,
     /// The controller tells the gateway another fingerprint than the phone's.
     pub spoil_theirs: bool,
     /// The controller tells the phone another fingerprint than the gateway's.
@@ -46,6 +61,8 @@ pub struct Given {
     pub core: SocketAddr,
     /// The codec, as the phone numbers it.
     pub codec: Codec,
+    /// The same, as the core side numbers it.
+    pub core_codec: Codec,
     /// Of the access side's Local: ICE, fingerprint, candidates, as they were given.
     told: Vec<String>,
 }
@@ -63,7 +80,7 @@ impl Given {
     /// Ports and a codec, without what secures them.
     #[cfg(test)]
     pub(crate) fn at(access: SocketAddr, core: SocketAddr, codec: Codec) -> Self {
-        Self { access, core, codec, told: vec![] }
+        Self { access, core, core_codec: codec.clone(), codec, told: vec![] }
     }
 }
 
@@ -80,6 +97,7 @@ pub struct BrowserCall {
     pub given: Vec<Given>,
     offer: Description,
     client: DtlsClient,
+    bundle: Bundle,
     spoil: [bool; 2],
 }
 
@@ -98,10 +116,19 @@ impl BrowserCall {
             given: vec![],
             offer,
             client: plan.client,
+            bundle: plan.bundle,
             spoil: [plan.spoil_theirs, plan.spoil_ours],
         };
         let access = call.access_streams(&codecs);
-        let media = call.offer.media.iter().zip(&codecs).zip(plan.core).enumerate();
+        let core_codecs: Vec<Codec> = codecs
+            .iter()
+            .enumerate()
+            .map(|(place, codec)| {
+                let payload_type = plan.core_numbers.get(place).copied().unwrap_or(codec.payload_type);
+                Codec { payload_type, ..codec.clone() }
+            })
+            .collect();
+        let media = call.offer.media.iter().zip(&core_codecs).zip(plan.core).enumerate();
         let core =
             media.map(|(place, ((medium, codec), at))| core_stream(place + 1, &medium.kind, codec, *at));
         let signals = if plan.client == DtlsClient::Gateway { ", Signals { tlsbsc/EstBNC }" } else { "" };
@@ -115,10 +142,11 @@ impl BrowserCall {
         let names: Vec<String> = after(&reply, "Add = ").map(str::to_owned).collect();
         call.terminations = names.try_into().expect("two terminations");
         let sides: Vec<Description> = reply.split("Add = ").skip(1).map(Description::parse).collect();
-        for (place, codec) in codecs.into_iter().enumerate() {
+        for (place, (codec, core_codec)) in codecs.into_iter().zip(core_codecs).enumerate() {
             let [access, core] = [0, 1].map(|side: usize| &sides[side].media[place]);
             let told = access.lines.iter().filter(|line| line.starts_with("a=")).cloned().collect();
-            call.given.push(Given { access: address(access), core: address(core), codec, told });
+            let (access, core) = (address(access), address(core));
+            call.given.push(Given { access, core, codec, core_codec, told });
         }
         call
     }
@@ -143,7 +171,8 @@ impl BrowserCall {
 
     /// The answer for the phone. Where `instead` has an address, it stands in place of the gateway's.
     pub fn answer(&self, instead: &[Option<SocketAddr>]) -> String {
-        let mut text = String::from("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite\r\n");
+        let group = self.group().replace('\n', "\r\n");
+        let mut text = format!("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=ice-lite\r\n{group}");
         let setup = if self.client == DtlsClient::Phone { "passive" } else { "active" };
         for (place, (medium, given)) in self.offer.media.iter().zip(&self.given).enumerate() {
             let at = instead.get(place).copied().flatten().unwrap_or(given.access);
@@ -153,6 +182,7 @@ impl BrowserCall {
             add(format!("m={kind} {port} UDP/TLS/RTP/SAVPF {payload_type}\r\nc=IN IP4 {ip}"));
             add(format!("a=mid:{}\r\na=sendrecv\r\na=rtcp-mux\r\na=setup:{setup}", medium.one("mid")));
             add(format!("a=rtpmap:{payload_type} {encoding}"));
+            self.identification(medium).lines().skip(1).for_each(|line| add(line.to_owned()));
             parameters.iter().for_each(|value| add(format!("a=fmtp:{payload_type} {value}")));
             if kind == "video" {
                 add(format!("a=rtcp-fb:{payload_type} nack pli"));
@@ -195,8 +225,12 @@ impl BrowserCall {
             DtlsClient::Gateway => ("active", "passive"),
         };
         let stream = |(place, (medium, codec)): (usize, (&Medium, &Codec))| {
-            let (formats, kind) = (format(codec), &medium.kind);
-            let head = format!("UDP/TLS/RTP/SAVPF {}\n{formats}a=rtcp-mux\n", codec.payload_type);
+            let (formats, kind, group) = (format(codec), &medium.kind, self.group());
+            let identification = self.identification(medium);
+            let head =
+                format!("UDP/TLS/RTP/SAVPF {}\n{formats}a=rtcp-mux\n{identification}", codec.payload_type);
+            let sources = medium.all("ssrc").into_iter().map(|value| format!("a=ssrc:{value}\n"));
+            let sources = if self.bundle == Bundle::None { String::new() } else { sources.collect() };
             let own = self
                 .given
                 .get(place)
@@ -210,15 +244,37 @@ impl BrowserCall {
                 medium.all("candidate").into_iter().map(|value| format!("a=candidate:{value}\n"));
             format!(
                 "Stream = {} {{ LocalControl {{ Mode = SendReceive }},\n\
-                 Local {{\nv=0\nc=IN IP4 $\na=ice-lite\nm={kind} $ {head}a=setup:{ours}\n{fingerprint}\n\
+                 Local {{\nv=0\nc=IN IP4 $\na=ice-lite\n{group}m={kind} $ {head}a=setup:{ours}\n{fingerprint}\n\
                  a=ice-ufrag:$\na=ice-pwd:$\na=candidate:$\n}},\n\
-                 Remote {{\nv=0\nc=IN IP4 {at}\nm={kind} {port} {head}a=setup:{theirs}\na=fingerprint:{digest}\n\
-                 {credential}{}}} }}",
+                 Remote {{\nv=0\nc=IN IP4 {at}\n{group}m={kind} {port} {head}a=setup:{theirs}\na=fingerprint:{digest}\n\
+                 {credential}{sources}{}}} }}",
                 place + 1,
                 candidates.collect::<String>()
             )
         };
         self.offer.media.iter().zip(codecs).enumerate().map(stream).collect::<Vec<_>>().join(",\n")
+    }
+}
+
+impl BrowserCall {
+    /// The line of the session that bundles all media, where they are.
+    fn group(&self) -> String {
+        let names = self.offer.media.iter().map(|medium| medium.one("mid"));
+        let group = format!("a=group:BUNDLE {}\n", names.collect::<Vec<_>>().join(" "));
+        if self.bundle == Bundle::None { String::new() } else { group }
+    }
+
+    /// The name of a medium and how packets carry it, where that is what tells them apart.
+    fn identification(&self, medium: &Medium) -> String {
+        let is_mid = |value: &&str| value.ends_with("urn:ietf:params:rtp-hdrext:sdes:mid");
+        let extension = medium.all("extmap").into_iter().find(is_mid);
+        let extension = extension.map(|value| format!("a=extmap:{value}\n")).unwrap_or_default();
+        let mid = medium.one("mid");
+        match self.bundle {
+            Bundle::None => String::new(),
+            Bundle::ByName => format!("a=mid:{mid}\n{extension}"),
+            Bundle::ByFormat => format!("a=mid:{mid}\n"),
+        }
     }
 }
 

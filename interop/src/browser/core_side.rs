@@ -61,7 +61,7 @@ impl Core {
     /// When GStreamer does not start.
     pub fn start(gstreamer: &Tool, ports: &[SocketAddr], given: &[Given]) -> Self {
         let branches = ports.iter().zip(given).map(|(port, given)| {
-            let (number, at, to) = (given.codec.payload_type, port.port(), given.core);
+            let (number, at, to) = (given.core_codec.payload_type, port.port(), given.core);
             let sink = format!("udpsink async=false host={} port={}", to.ip(), to.port());
             if given.codec.encoding.starts_with("VP8") {
                 picture(number, at, &sink)
