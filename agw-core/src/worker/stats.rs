@@ -243,7 +243,7 @@ pub enum Counter {
     ResidenceSumUs,
     /// `agw_connections_total`.
     Connections(Leg, ConnectionEvent),
-    /// `agw_handshakes_total` of TLS: whether we were the client, and what came of it.
+    /// `agw_handshakes_total`: of what, whether we were the client, and what came of it.
     Handshakes {
         /// Label `protocol`.
         protocol: HandshakeProtocol,
@@ -252,7 +252,7 @@ pub enum Counter {
         /// Label `result`.
         result: HandshakeResult,
     },
-    /// Observations of `agw_handshake_seconds` of TLS in one bucket (index into [`HANDSHAKE_BOUNDS_US`], or one more); not cumulative.
+    /// Observations of `agw_handshake_seconds` in one bucket (index into [`HANDSHAKE_BOUNDS_US`], or one more); not cumulative.
     HandshakeBucket {
         /// Label `protocol`.
         protocol: HandshakeProtocol,
