@@ -76,6 +76,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         companions: argument(5, 1) > 0,
         kernel_ports: None,
         tick_us,
+        stamps_all: false,
     };
     let (mut ports, mut ios) = epoll::open(&setup)?;
     let (mut orders, order_end) = RingBuffer::new(4096);

@@ -54,6 +54,7 @@ pub fn start(config: &Config, pin: bool) -> Result<Engine, Failure> {
         companions: true,
         kernel_ports: kernel_ports(),
         tick_us: config.io.tick_us,
+        stamps_all: config.io.stamps_all,
     };
     let (mut ports, backends) =
         open(&setup).map_err(|e| Failure::because("cannot open the packet backend", e))?;

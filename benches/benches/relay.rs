@@ -72,6 +72,7 @@ impl Engine {
             companions: false,
             kernel_ports: None,
             tick_us: 0,
+            stamps_all: false,
         };
         let (ports, mut ios) = epoll::open(&setup).expect("descriptors are left");
         let (link, end) = rings(256);

@@ -153,6 +153,7 @@ impl Ground for Epoll {
             companions: true,
             kernel_ports: PortRange::new(32_768, 60_999),
             tick_us: 100,
+            stamps_all: false,
         };
         let (ports, mut ios) = epoll::open(&setup).unwrap();
         Self { ports, io: ios.pop(), used: 0 }

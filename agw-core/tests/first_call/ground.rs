@@ -122,6 +122,7 @@ impl Ground for Epoll {
             companions: true,
             kernel_ports: agw_core::model::PortRange::new(32_768, 60_999),
             tick_us: 200,
+            stamps_all: false,
         };
         let (ports, ios) = epoll::open(&setup).unwrap();
         Self { ports: Some(ports), ios, net: own_net(), began: Instant::now() }

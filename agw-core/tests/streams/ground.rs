@@ -172,6 +172,7 @@ impl Ground for Epoll {
             companions: true,
             kernel_ports: PortRange::new(32_768, 60_999),
             tick_us: 100,
+            stamps_all: false,
         };
         // A thousand connections have two thousand ends.
         sys::raise_descriptor_limit(8192).unwrap();

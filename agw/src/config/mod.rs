@@ -323,11 +323,13 @@ pub struct Io {
     pub interfaces: Vec<String>,
     /// How long a worker sleeps between batches at low load.
     pub tick_us: u32,
+    /// Whether the time inside is measured of every packet.
+    pub stamps_all: bool,
 }
 
 impl Default for Io {
     fn default() -> Self {
-        Self { backend: Backend::Auto, interfaces: Vec::new(), tick_us: 400 }
+        Self { backend: Backend::Auto, interfaces: Vec::new(), tick_us: 400, stamps_all: false }
     }
 }
 

@@ -58,6 +58,8 @@ pub struct EpollSetup {
     pub kernel_ports: Option<PortRange>,
     /// How long a worker rests between batches while traffic flows, in microseconds; 0: it never rests, and each packet wakes it.
     pub tick_us: u32,
+    /// Whether the time inside is measured of every packet. Else of a few: see [`stamps`].
+    pub stamps_all: bool,
 }
 
 /// What both sides see.
@@ -143,9 +145,9 @@ pub fn open(setup: &EpollSetup) -> io::Result<(EpollPorts, Vec<EpollIo>)> {
     for worker in 0..setup.workers {
         let (desk, paths) = paths::open(if setup.companions { descriptors } else { 0 });
         desks.push(desk);
-        workers.push(EpollIo::new(Arc::clone(&shared), worker, tick, paths)?);
+        workers.push(EpollIo::new(Arc::clone(&shared), worker, tick, paths, setup.stamps_all)?);
     }
-    Ok((EpollPorts::new(shared, desks, setup.companions, setup.kernel_ports), workers))
+    Ok((EpollPorts::new(shared, desks, setup), workers))
 }
 
 /// Address and port above, the descriptor below.
@@ -184,6 +186,7 @@ mod tests {
                 companions: false,
                 kernel_ports: None,
                 tick_us: 0,
+                stamps_all: false,
             };
             let (mut ports, mut ios) = open(&setup).unwrap();
             let keys = [0, 1, 2].map(|address| PortKey { address, port: 1 });
@@ -232,6 +235,7 @@ mod tests {
             companions: false,
             kernel_ports: None,
             tick_us: 0,
+            stamps_all: false,
         };
         let (mut ports, mut ios) = open(&setup).unwrap();
         let (sender, local) =

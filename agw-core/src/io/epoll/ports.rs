@@ -4,11 +4,10 @@ use super::paths::{Desk, Grant, Wish};
 use super::spares::{Spare, Spares};
 use super::stamps::{Change, PORTS_ASKING, Stamps};
 use super::streams::STREAM_BUFFER_BYTES;
-use super::{READS_DSCP, Shared, descriptor, handle, token};
+use super::{EpollSetup, READS_DSCP, Shared, descriptor, handle, token};
 use crate::command::order::PortKey;
 use crate::io::sys;
 use crate::io::{PortHandle, PortOpener, PortOptions};
-use crate::model::PortRange;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
@@ -99,14 +98,9 @@ pub(super) fn not_found() -> io::Error {
 }
 
 impl EpollPorts {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        desks: Vec<Desk>,
-        companions_allowed: bool,
-        kernel_ports: Option<PortRange>,
-    ) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, desks: Vec<Desk>, setup: &EpollSetup) -> Self {
         Self {
-            spares: Spares::new(desks.len(), kernel_ports),
+            spares: Spares::new(desks.len(), setup.kernel_ports),
             shared,
             open: Vec::new(),
             desks,
@@ -114,8 +108,8 @@ impl EpollPorts {
             companions: 0,
             streams: 0,
             stream_buffer_bytes: STREAM_BUFFER_BYTES,
-            companions_allowed,
-            stamps: Stamps::default(),
+            companions_allowed: setup.companions,
+            stamps: Stamps::new(setup.stamps_all),
             young: Default::default(),
         }
     }
@@ -222,6 +216,9 @@ impl EpollPorts {
         let (local, options, reads_dscp) = (port.local, port.options, port.reads_dscp);
         let companion = self.new_socket(local, options)?;
         sys::enable_overflow_count(&companion)?;
+        if self.stamps.are_asked_by(wish.port) {
+            stamp(&companion, true);
+        }
         if reads_dscp {
             tell_traffic_class(&companion, local, true);
         }
@@ -300,7 +297,13 @@ impl PortOpener for EpollPorts {
     ) -> io::Result<PortHandle> {
         let (socket, is_watched) = match self.spares.take(worker, local, sys::monotonic_us()) {
             Some(spare) => (self.renew(spare, local, options)?, true),
-            None => (self.new_socket(local, options)?, false),
+            None => {
+                let socket = self.new_socket(local, options)?;
+                if self.stamps.of_all() {
+                    stamp(&socket, true);
+                }
+                (socket, false)
+            }
         };
         let can_be_spared = self.spares.bind(&socket, local)?;
         let fd = socket.as_raw_fd();
@@ -367,7 +370,7 @@ impl PortOpener for EpollPorts {
         port.sockets().for_each(|socket| self.settle_losses(socket, port.key));
         if port.can_be_spared
             && !port.reads_dscp
-            && !self.stamps.are_asked_by(handle)
+            && !self.stamps.end_with(handle)
             && self.spares.len() < self.free_descriptors() / SPARE_SHARE
             && let Some(worker) = port.worker
         {
@@ -461,6 +464,7 @@ mod tests {
             companions: true,
             kernel_ports: None,
             tick_us: 0,
+            stamps_all: false,
         };
         let (mut ports, _ios) = epoll::open(&setup).unwrap();
         let local = "127.0.0.1:0".parse().unwrap();
@@ -488,6 +492,7 @@ mod tests {
             companions: true,
             kernel_ports,
             tick_us: 0,
+            stamps_all: false,
         };
         let (mut ports, mut ios) = epoll::open(&setup).unwrap();
         let (mut io, mut batch) = (ios.remove(0), Batch::new());
@@ -517,5 +522,36 @@ mod tests {
         let handle = ports.open(0, PortKey { address: 0, port: 9 }, free(), PortOptions::default()).unwrap();
         ports.close(0, handle);
         assert_eq!(ports.spares.len(), 0, "descriptors are scarce");
+    }
+
+    #[test]
+    fn asked_of_all_the_time_inside_is_known_of_every_packet() {
+        let setup = EpollSetup {
+            workers: 1,
+            addresses: 1,
+            descriptors: 4096,
+            companions: true,
+            kernel_ports: kernel_ports(),
+            tick_us: 0,
+            stamps_all: true,
+        };
+        let (mut ports, mut ios) = epoll::open(&setup).unwrap();
+        let (mut io, mut batch) = (ios.remove(0), Batch::new());
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for turn in 0..3 {
+            // From the second one on with the socket of the one before, where the kernel allows it.
+            let local = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let handle =
+                ports.open(0, PortKey { address: 0, port: turn }, local, PortOptions::default()).unwrap();
+            ports.tend();
+            for _ in 0..3 {
+                sender.send_to(b"x", local).unwrap();
+                io.reap(&mut batch, Duration::ZERO).unwrap();
+                assert_eq!(batch.packets().len(), 1);
+                assert!(batch.packets()[0].waited_us.is_some());
+            }
+            ports.close(0, handle);
+            std::thread::sleep(Duration::from_millis(25));
+        }
     }
 }

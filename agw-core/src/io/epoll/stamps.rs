@@ -1,6 +1,6 @@
 //! When the kernel stamps what it receives. As soon as one socket of the host asks for time stamps the kernel makes one for every packet, which
 //! costs some 3 % of what relaying a packet costs; so a few ports ask for a second at a time, others each time, and in between
-//! nobody does. The histogram of residence times is made of these samples.
+//! nobody does. The histogram of residence times is made of these samples. Who wants to know it of every packet can have all ports ask.
 
 use crate::io::PortHandle;
 
@@ -18,6 +18,8 @@ pub(super) struct Stamps {
     changes_us: u64,
     /// The descriptor at which the next turn begins.
     next: usize,
+    /// Every port asks from its opening on, and nobody takes turns.
+    of_all: bool,
 }
 
 /// What is to be done now.
@@ -32,9 +34,18 @@ pub(super) enum Change {
 }
 
 impl Stamps {
+    pub(super) fn new(of_all: bool) -> Self {
+        Self { of_all, ..Self::default() }
+    }
+
+    /// Whether every port asks, all the time.
+    pub(super) const fn of_all(&self) -> bool {
+        self.of_all
+    }
+
     /// What is due at `now_us`.
     pub(super) fn due(&mut self, now_us: u64) -> Change {
-        if now_us < self.changes_us {
+        if self.of_all || now_us < self.changes_us {
             return Change::None;
         }
         if self.asking.is_empty() {
@@ -46,8 +57,13 @@ impl Stamps {
         }
     }
 
-    /// Whether this port asks.
+    /// Whether this port asks now.
     pub(super) fn are_asked_by(&self, port: PortHandle) -> bool {
+        self.of_all || self.asking.contains(&port)
+    }
+
+    /// Whether this port asks and its sockets would have to be told to stop when their turn ends.
+    pub(super) fn end_with(&self, port: PortHandle) -> bool {
         self.asking.contains(&port)
     }
 
@@ -75,5 +91,12 @@ mod tests {
         assert_eq!(stamps.due(16_000_005), Change::Start(8));
         stamps.ask(vec![], 0);
         assert_eq!(stamps.due(16_000_006), Change::Start(0), "no port was open");
+    }
+
+    #[test]
+    fn where_all_ports_ask_nobody_takes_turns() {
+        let mut stamps = Stamps::new(true);
+        assert_eq!(stamps.due(u64::MAX), Change::None);
+        assert!(stamps.are_asked_by(PortHandle(7)) && !stamps.end_with(PortHandle(7)));
     }
 }

@@ -104,9 +104,15 @@ mod tests {
     #[test]
     fn connections_have_the_buffers_of_their_port_whoever_began_them() {
         const BYTES: usize = 20_480;
-        let (workers, addresses, descriptors, tick_us) = (1, 1, 4096, 0);
-        let setup =
-            EpollSetup { workers, addresses, descriptors, companions: false, kernel_ports: None, tick_us };
+        let setup = EpollSetup {
+            workers: 1,
+            addresses: 1,
+            descriptors: 4096,
+            companions: false,
+            kernel_ports: None,
+            tick_us: 0,
+            stamps_all: false,
+        };
         let (mut ports, mut ios) = open(&setup).unwrap();
         ports.set_stream_buffers(BYTES);
         let (key, local) = (PortKey { address: 0, port: 1 }, SocketAddr::from(([127, 0, 0, 1], 0)));

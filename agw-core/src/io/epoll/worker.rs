@@ -37,12 +37,21 @@ pub struct EpollIo {
     /// The last batch was full: there is more.
     more: bool,
     until_sample: u32,
+    /// One receive call in so many is sampled.
+    sample_every: u32,
     paths: Paths,
     pub(super) streams: Streams,
 }
 
 impl EpollIo {
-    pub(super) fn new(shared: Arc<Shared>, worker: usize, tick: Duration, paths: Paths) -> io::Result<Self> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        worker: usize,
+        tick: Duration,
+        paths: Paths,
+        samples_all: bool,
+    ) -> io::Result<Self> {
+        let sample_every = if samples_all { 1 } else { SAMPLE_EVERY };
         let streams = Streams::new()?;
         shared.workers[worker].epoll.add(streams.as_fd(), STREAMS_TOKEN, true)?;
         Ok(Self {
@@ -55,7 +64,8 @@ impl EpollIo {
             tick_end_us: 0,
             quiet_ticks: IDLE_TICKS,
             more: false,
-            until_sample: SAMPLE_EVERY,
+            until_sample: sample_every,
+            sample_every,
             paths,
             streams,
         })
@@ -115,7 +125,7 @@ impl EpollIo {
             return 1;
         }
         if self.until_sample == 0 {
-            self.until_sample = SAMPLE_EVERY;
+            self.until_sample = self.sample_every;
         }
         let Ok(received) = sys::receive_message(socket, buffer) else { return 0 };
         slot.fill(key, received.from, received.len, received.truncated);
@@ -131,7 +141,7 @@ impl EpollIo {
             let received = self.messages.received(index);
             slot.fill(key, received.from, received.len, received.truncated);
             slot.received_dscp = received.dscp();
-            if index + 1 == count {
+            if index + 1 == count || self.sample_every == 1 {
                 self.note_sample(socket, slot, &received);
             }
         }
