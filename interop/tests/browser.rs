@@ -168,7 +168,9 @@ fn with_one_port(peer: &WebPeer, gstreamer: &Tool, options: &[&str], bundle: Bun
 fn a_browser_calls_with_all_media_on_one_port() {
     let Some(chromium) = interop::require("chromium", WebPeer::chromium) else { return };
     let Some(gstreamer) = interop::require("gstreamer", core_side::find) else { return };
-    with_one_port(&chromium, &gstreamer, &["--policy", "max-bundle"], Bundle::ByFormat);
+    for bundle in [Bundle::ByName, Bundle::ByFormat] {
+        with_one_port(&chromium, &gstreamer, &["--policy", "max-bundle"], bundle);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::stream::{Asked, Stream};
 use crate::command::order::{BundlePlan, BundledFlow};
 use crate::flow::bundle::MAX_BUNDLE_MEMBERS;
 use crate::flow::renumber::Renumbering;
-use crate::model::{RtpSpec, StreamSpec};
+use crate::model::{RtpNames, RtpSpec, StreamSpec};
 
 /// Payload types from here on mean what a description says (RFC 3551 section 3).
 const FIRST_DYNAMIC: u8 = 96;
@@ -62,6 +62,8 @@ pub(super) fn plan(termination: &Termination, head: &Stream) -> Option<Box<Bundl
 
 /// How packets that come by `from` are numbered when they leave by `to`.
 pub(super) fn renumbering(from: &Stream, to: &Stream) -> Option<Box<Renumbering>> {
-    let (from, to) = (from.asked.rtp.as_ref()?, to.asked.rtp.as_ref()?);
-    Renumbering::between(&from.local, &to.remote).map(Box::new)
+    let to = to.asked.rtp.as_ref()?;
+    let nothing = RtpNames::default();
+    let from = from.asked.rtp.as_ref().map_or(&nothing, |from| &from.local);
+    Renumbering::between(from, &to.remote, to.mid.as_deref()).map(Box::new)
 }

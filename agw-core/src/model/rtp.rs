@@ -58,6 +58,8 @@ pub struct RtpSpec {
     pub local: RtpNames,
     /// How the peer wants what we send numbered: Remote's.
     pub remote: RtpNames,
+    /// The stream's tag (`a=mid`), which what we send carries where the peer has agreed on that extension (RFC 8843 section 14).
+    pub mid: Option<Box<str>>,
     /// Its part in a bundle.
     pub bundle: Option<BundleMember>,
 }

@@ -105,6 +105,51 @@ pub fn renumber(rtp: &mut [u8], renamed: impl Fn(u8) -> Option<u8>) {
     }
 }
 
+/// Gives a packet of `len` bytes one element more, before those that it has, which may end the walk; one without an extension gets one, of the form that the
+/// number and the value need. Says how long the packet is then; `None`: it stays as it was, for want of room in `packet`, because its extension is of
+/// neither form or its form cannot express the element, or because it is no RTP.
+pub fn insert(packet: &mut [u8], len: usize, id: u8, value: &[u8]) -> Option<usize> {
+    let header = RtpHeader::parse(packet.get(..len)?)?;
+    let is_new = packet[0] & EXTENSION_FLAG == 0;
+    let fits_one_byte = (1..=MAX_ONE_BYTE_ID).contains(&id) && (1..=16).contains(&value.len());
+    let two_byte = match is_new {
+        true => !fits_one_byte,
+        false => Elements::of(&packet[..len])?.two_byte,
+    };
+    if id == 0 || (!two_byte && !fits_one_byte) {
+        return None;
+    }
+    let value_len = u8::try_from(value.len()).ok()?;
+    let begins = MIN_HEADER_BYTES + 4 * usize::from(packet[0] & 0x0f);
+    let head = if two_byte { 2 } else { 1 };
+    let element_bytes = (head + value.len()).next_multiple_of(4);
+    let grown = len + element_bytes + if is_new { EXTENSION_HEADER_BYTES } else { 0 };
+    if grown > packet.len() {
+        return None;
+    }
+    let words = match is_new {
+        true => 0,
+        false => (header.header_bytes - begins - EXTENSION_HEADER_BYTES) / 4,
+    };
+    let words = u16::try_from(words + element_bytes / 4).ok()?;
+    let from = if is_new { begins } else { begins + EXTENSION_HEADER_BYTES };
+    packet.copy_within(from..len, grown - (len - from));
+    packet[0] |= EXTENSION_FLAG;
+    if is_new {
+        let marker = if two_byte { TWO_BYTE } else { ONE_BYTE };
+        packet[begins..begins + 2].copy_from_slice(&marker.to_be_bytes());
+    }
+    packet[begins + 2..begins + 4].copy_from_slice(&words.to_be_bytes());
+    let element = &mut packet[begins + EXTENSION_HEADER_BYTES..][..element_bytes];
+    element.fill(0);
+    match two_byte {
+        true => element[..2].copy_from_slice(&[id, value_len]),
+        false => element[0] = id << 4 | (value_len - 1),
+    }
+    element[head..head + value.len()].copy_from_slice(value);
+    Some(grown)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,7 +200,58 @@ mod tests {
         assert_eq!(two, packet(0x1000, &[15, 1, 9, 0, 0, 0, 0, 0]));
     }
 
+    fn with_inserted(packet: &[u8], id: u8, value: &[u8]) -> Option<Vec<u8>> {
+        let mut room = [packet, &[0xee; 300]].concat();
+        let len = insert(&mut room, packet.len(), id, value)?;
+        room.truncate(len);
+        Some(room)
+    }
+
+    #[test]
+    fn an_element_goes_before_those_that_are_there_in_their_form() {
+        let one = packet(0xbede, &[0x10, 9, 0xf0, 0]);
+        let more = packet(0xbede, &[0x30, b'a', 0, 0, 0x10, 9, 0xf0, 0]);
+        assert_eq!(with_inserted(&one, 3, b"a"), Some(more));
+        assert_eq!(with_inserted(&one, 15, b"a"), None, "its form has no such number");
+        assert_eq!(with_inserted(&one, 3, b""), None);
+        let two = packet(0x1003, &[1, 0, 0, 0]);
+        assert_eq!(with_inserted(&two, 3, b"ab"), Some(packet(0x1003, &[3, 2, b'a', b'b', 1, 0, 0, 0])));
+        assert_eq!(with_inserted(&packet(0x2000, &[0; 4]), 3, b"a"), None, "another profile's");
+        let mut tight = one.clone();
+        assert_eq!(insert(&mut tight, one.len(), 3, b"a"), None);
+        assert_eq!(tight, one, "no room, no change");
+        assert_eq!(with_inserted(&one[..8], 3, b"a"), None, "no RTP");
+    }
+
+    #[test]
+    fn a_packet_without_an_extension_gets_one_behind_its_contributing_sources() {
+        let bare = [0x81, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7, 1, 2, 3, 4, 0xaa];
+        let head = [&[0x91], &bare[1..16]].concat();
+        let one = [&head[..], &[0xbe, 0xde, 0, 1, 0x31, b'a', b'b', 0, 0xaa]].concat();
+        assert_eq!(with_inserted(&bare, 3, b"ab"), Some(one));
+        let two = [&head[..], &[0x10, 0, 0, 1, 200, 1, b'a', 0, 0xaa]].concat();
+        assert_eq!(with_inserted(&bare, 200, b"a"), Some(two));
+        assert_eq!(with_inserted(&bare, 0, b"a"), None);
+    }
+
     proptest! {
+        #[test]
+        fn what_is_inserted_is_found_and_the_payload_stays(
+            marker in prop::sample::select(&[0xbede_u16, 0x1000, 0x100f, 0x1234][..]),
+            mut elements in prop::collection::vec(any::<u8>(), 0..64),
+            id in any::<u8>(),
+            value in prop::collection::vec(any::<u8>(), 0..20),
+        ) {
+            elements.resize(elements.len().next_multiple_of(4), 0);
+            let before = packet(marker, &elements);
+            if let Some(after) = with_inserted(&before, id, &value) {
+                prop_assert_eq!(value_of(&after, id), Some(&value[..]));
+                prop_assert!(after.ends_with(&before[16..]));
+                let header = RtpHeader::parse(&after).unwrap();
+                prop_assert_eq!(&after[header.header_bytes..], &[0xaa][..]);
+            }
+        }
+
         #[test]
         fn whatever_comes_keeps_its_length_and_its_payload(
             marker in prop::sample::select(&[0xbede_u16, 0x1000, 0x100f, 0x1234][..]),

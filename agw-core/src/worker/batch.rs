@@ -458,9 +458,8 @@ fn leave(lane: &Lane, slot: &mut Slot, now: Now, place: &mut Workplace<'_>) -> R
     if lane.class == Class::Rtp
         && let Some(entry) = place.table.get(lane.entry)
         && let Some(renumbering) = entry.plan.renumbering.as_deref().filter(|_| lane.entry != lane.exit)
-        && !renumbering.apply(&mut slot.bytes[..slot.len])
     {
-        return Err(DropReason::NoFormat);
+        slot.len = renumbering.apply(&mut slot.bytes, slot.len).ok_or(DropReason::NoFormat)?;
     }
     let flow = place.table.get_mut(lane.exit).ok_or(DropReason::NoPeer)?;
     if flow.plan.copy_dscp {

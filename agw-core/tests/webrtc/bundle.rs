@@ -59,6 +59,7 @@ fn show(rig: &mut Rig, core_feedback: bool) -> Show {
             rtp: Some(Box::new(RtpSpec {
                 local: rtp.clone(),
                 remote: rtp,
+                mid: Some(mid.into()),
                 bundle: Some(BundleMember { group: group.clone(), mid: mid.into(), ssrcs }),
             })),
             ..StreamSpec::new(WEB)
@@ -77,7 +78,7 @@ fn show(rig: &mut Rig, core_feedback: bool) -> Show {
             mode: Mode::SendReceive,
             rtcp: RtcpPorts::Mux,
             remote: Some(Remote { rtp: at, rtcp: None }),
-            rtp: Some(Box::new(RtpSpec { local: rtp.clone(), remote: rtp, bundle: None })),
+            rtp: Some(Box::new(RtpSpec { local: rtp.clone(), remote: rtp, ..RtpSpec::default() })),
             ..StreamSpec::new(Transport::Rtp { secure: false, feedback: core_feedback })
         }
     };
@@ -152,10 +153,14 @@ fn sound_and_pictures_share_a_port_and_are_told_apart_and_renumbered() {
 
     for (at, (there, back)) in [(107, 111), (120, 96)].into_iter().enumerate() {
         show.browser.received.clear();
-        show.phones[at].send(show.core[at], &rtp(there, 7, 40 + at as u32, None));
+        let (source, mid) = (40 + at as u32, ["a", "v"][at]);
+        show.phones[at].send(show.core[at], &rtp(there, 7, source, None));
         run(&mut rig, &mut show, 3);
-        assert_eq!(types(&show.browser.received), [back]);
-        assert_eq!(&show.browser.received[0][12..], b"payload");
+        assert_eq!(
+            show.browser.received,
+            [rtp(back, 7, source, Some(mid))],
+            "with the MID that was agreed on"
+        );
     }
     // Each stream has counters of its own.
     let report = |about: u32| {

@@ -7,5 +7,6 @@ mod calls;
 #[cfg(feature = "openssl")]
 mod engines;
 mod ice;
+mod meetings;
 mod proof;
 mod rig;

@@ -167,27 +167,7 @@ impl Rig {
         let context = self.context();
         let (browser_at, phone_at) = (self.address(11), self.address(12));
         let mut browser = Browser::new(&self.net, browser_at, settings);
-        let peer = match how.proof {
-            Proof::Right => vec![browser.fingerprint()],
-            Proof::Wrong => vec![agw_tls::Identity::generate().unwrap().fingerprint(HashFunction::Sha256)],
-            Proof::Missing | Proof::Unknown => Vec::new(),
-        };
-        let ice = IceSpec { choose: true, peer: Some(Browser::credential()), candidates: vec![browser_at] };
-        let spec = StreamSpec {
-            realm: RealmName::new("access"),
-            mode: Mode::SendReceive,
-            rtcp: RtcpPorts::Mux,
-            remote: Some(Remote { rtp: browser_at, rtcp: None }),
-            tls: Some(Box::new(TlsSpec {
-                establish: how.gateway_is_client,
-                own: vec![HashFunction::Sha256],
-                peer,
-                peer_unknown: how.proof == Proof::Unknown,
-                ..TlsSpec::default()
-            })),
-            ice: how.ice.then(|| Box::new(ice)),
-            ..StreamSpec::new(WEB)
-        };
+        let spec = web_spec("access", &browser, how);
         let (web, local) = self.add(context, &spec);
         browser.gateway = local.rtp;
         let core_spec = StreamSpec {
@@ -274,6 +254,32 @@ impl Rig {
     pub(crate) fn check_balance(&mut self) {
         (0..5).for_each(|_| self.turn());
         assert_eq!(self.counters.imbalance(), 0);
+    }
+}
+
+/// What a controller says of a browser.
+pub(crate) fn web_spec(realm: &str, browser: &Browser, how: How) -> StreamSpec {
+    let browser_at = browser.endpoint.address();
+    let peer = match how.proof {
+        Proof::Right => vec![browser.fingerprint()],
+        Proof::Wrong => vec![agw_tls::Identity::generate().unwrap().fingerprint(HashFunction::Sha256)],
+        Proof::Missing | Proof::Unknown => Vec::new(),
+    };
+    let ice = IceSpec { choose: true, peer: Some(Browser::credential()), candidates: vec![browser_at] };
+    StreamSpec {
+        realm: RealmName::new(realm),
+        mode: Mode::SendReceive,
+        rtcp: RtcpPorts::Mux,
+        remote: Some(Remote { rtp: browser_at, rtcp: None }),
+        tls: Some(Box::new(TlsSpec {
+            establish: how.gateway_is_client,
+            own: vec![HashFunction::Sha256],
+            peer,
+            peer_unknown: how.proof == Proof::Unknown,
+            ..TlsSpec::default()
+        })),
+        ice: how.ice.then(|| Box::new(ice)),
+        ..StreamSpec::new(WEB)
     }
 }
 

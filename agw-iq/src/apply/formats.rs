@@ -78,7 +78,7 @@ impl RtpSides {
             ssrcs: self.ssrcs.clone(),
         });
         let (local, remote) = (self.local.clone(), self.remote.clone());
-        let rtp = RtpSpec { local, remote, bundle };
+        let rtp = RtpSpec { local, remote, mid: self.mid.clone(), bundle };
         spec.rtp = (spec.transport.is_rtp() && rtp != RtpSpec::default()).then(|| Box::new(rtp));
     }
 }

@@ -27,9 +27,9 @@ pub enum DtlsClient {
 pub enum Bundle {
     /// Each has its own.
     None,
-    /// Packets carry the name of their medium, as far as who sends them writes it.
+    /// Packets carry the name of their medium. Chromium takes none without it then, so that the gateway has to write it.
     ByName,
-    /// Sources and numbers of codecs. Chromium, once names are agreed on, takes nothing without one, and what comes from the core has none.
+    /// Sources and numbers of codecs.
     ByFormat,
 }
 
