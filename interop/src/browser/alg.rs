@@ -63,6 +63,8 @@ pub struct Given {
     pub codec: Codec,
     /// The same, as the core side numbers it.
     pub core_codec: Codec,
+    /// The source of what the phone sends, as it has signalled it (`a=ssrc`).
+    pub source: Option<u32>,
     /// Of the access side's Local: ICE, fingerprint, candidates, as they were given.
     told: Vec<String>,
 }
@@ -80,7 +82,7 @@ impl Given {
     /// Ports and a codec, without what secures them.
     #[cfg(test)]
     pub(crate) fn at(access: SocketAddr, core: SocketAddr, codec: Codec) -> Self {
-        Self { access, core, core_codec: codec.clone(), codec, told: vec![] }
+        Self { access, core, core_codec: codec.clone(), codec, source: None, told: vec![] }
     }
 }
 
@@ -146,7 +148,8 @@ impl BrowserCall {
             let [access, core] = [0, 1].map(|side: usize| &sides[side].media[place]);
             let told = access.lines.iter().filter(|line| line.starts_with("a=")).cloned().collect();
             let (access, core) = (address(access), address(core));
-            call.given.push(Given { access, core, codec, core_codec, told });
+            let source = call.offer.media[place].source();
+            call.given.push(Given { access, core, codec, core_codec, source, told });
         }
         call
     }
@@ -292,8 +295,8 @@ fn core_stream(stream: usize, kind: &str, codec: &Codec, at: SocketAddr) -> Stri
     let (formats, number, ip, port) = (format(codec), codec.payload_type, at.ip(), at.port());
     format!(
         "Stream = {stream} {{ LocalControl {{ Mode = SendReceive{ANY_CORE_SOURCE} }},\n\
-         Local {{\nv=0\nc=IN IP4 $\nm={kind} $ RTP/AVP {number}\n{formats}}},\n\
-         Remote {{\nv=0\nc=IN IP4 {ip}\nm={kind} {port} RTP/AVP {number}\n{formats}}} }}"
+         Local {{\nv=0\nc=IN IP4 $\nm={kind} $ RTP/AVPF {number}\n{formats}}},\n\
+         Remote {{\nv=0\nc=IN IP4 {ip}\nm={kind} {port} RTP/AVPF {number}\n{formats}}} }}"
     )
 }
 

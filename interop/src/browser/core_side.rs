@@ -4,13 +4,17 @@ use super::alg::Given;
 use crate::peers::Tool;
 use crate::ports::free_udp_pair;
 use crate::process::Peer;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 const LIFETIME: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long media may take to come.
 const MEDIA_LIMIT: Duration = Duration::from_secs(25);
+/// How long no picture may come before a whole one is asked for.
+const ASK_AFTER: Duration = Duration::from_secs(1);
+/// The source of the reports of who asks.
+const ASKER: u32 = 0x5eed;
 /// Sound below it is silence; Chromium beeps, and is silent in between.
 const SILENCE_DB: f64 = -50.0;
 
@@ -52,6 +56,8 @@ pub struct Heard {
 #[derive(Debug)]
 pub struct Core {
     peer: Peer,
+    /// Where a whole picture can be asked for, and of which source.
+    pictures: Option<(SocketAddr, u32)>,
 }
 
 impl Core {
@@ -73,7 +79,24 @@ impl Core {
         let mut command = gstreamer.command();
         let peer =
             Peer::start(command.args(pipeline.split_whitespace()), LIFETIME).expect("gst-launch starts");
-        Self { peer }
+        let is_video = |given: &&Given| given.codec.encoding.starts_with("VP8");
+        let pictures = given.iter().find(is_video).and_then(|given| {
+            let reports = SocketAddr::new(given.core.ip(), given.core.port() + 1);
+            Some((reports, given.source?))
+        });
+        Self { peer, pictures }
+    }
+
+    /// Asks for a whole picture, as whoever has missed the first one has to: Picture Loss Indication, behind an empty report (RFC 4585 section 6.3.1).
+    /// GStreamer's command line does not.
+    fn ask_for_picture(&self) {
+        let Some((to, source)) = self.pictures else { return };
+        let report = [0x80, 201, 0, 1].into_iter().chain(ASKER.to_be_bytes());
+        let loss = [0x81, 206, 0, 2].into_iter().chain(ASKER.to_be_bytes()).chain(source.to_be_bytes());
+        let packet: Vec<u8> = report.chain(loss).collect();
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+        // Where nobody listens any more the wait ends with what came.
+        let _ = socket.send_to(&packet, to);
     }
 
     /// What it has heard and seen.
@@ -102,8 +125,15 @@ impl Core {
     pub fn wait_for_more(&self, more: Heard) -> Heard {
         let first = self.heard();
         let until = Instant::now() + MEDIA_LIMIT;
+        let mut grown = (first.pictures, Instant::now());
         loop {
             let heard = self.heard();
+            if heard.pictures > grown.0 {
+                grown = (heard.pictures, Instant::now());
+            } else if grown.1.elapsed() > ASK_AFTER {
+                self.ask_for_picture();
+                grown.1 = Instant::now();
+            }
             if heard.audible >= first.audible + more.audible
                 && heard.pictures >= first.pictures + more.pictures
             {

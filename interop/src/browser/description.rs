@@ -91,6 +91,11 @@ impl Medium {
         Codec { payload_type, encoding, parameters: parameters.map(|(_, rest)| rest) }
     }
 
+    /// The first source that it signals (`a=ssrc`, RFC 5576).
+    pub fn source(&self) -> Option<u32> {
+        self.all("ssrc").first()?.split(' ').next()?.parse().ok()
+    }
+
     /// The address of its `c=` line, which means nothing where it has candidates or none is known.
     pub fn address(&self) -> &str {
         let line = self.lines.iter().chain(&self.inherited).find_map(|line| line.strip_prefix("c=IN IP4 "));
