@@ -229,7 +229,10 @@ impl<Io: PacketIo + StreamIo> Worker<Io> {
 
     fn install_tcp(&mut self, ticket: Ticket, id: FlowId, flow: Box<TcpFlow>, now: Now) -> Answer {
         match self.connections.install(id, flow, now) {
-            Ok(()) => Answer::Done(ticket, None),
+            Ok(()) => {
+                self.connections.listen(id, &mut self.io);
+                Answer::Done(ticket, None)
+            }
             Err(remains) => {
                 debug_assert!(false, "{id:?} is taken or beyond the table");
                 Answer::Gone(id, remains)
@@ -239,6 +242,7 @@ impl<Io: PacketIo + StreamIo> Worker<Io> {
 
     fn change_tcp(&mut self, ticket: Ticket, id: FlowId, mut plan: Box<TcpPlan>) -> Answer {
         self.connections.change(id, &mut plan);
+        self.connections.listen(id, &mut self.io);
         Answer::ChangedTcp(ticket, plan)
     }
 

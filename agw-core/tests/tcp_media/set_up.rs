@@ -359,3 +359,18 @@ fn a_crowd_of_connections_is_let_in_a_few_a_turn_so_that_media_wait_little() {
     assert!(turns >= 7, "{turns}");
     assert!(phones.iter().all(|phone| phone.established().is_ok()));
 }
+
+#[test]
+fn a_port_listens_when_the_controller_is_told_of_it_however_many_others_wait_to_be_looked_at() {
+    let mut rig = Rig::new();
+    let calls: Vec<_> = (0..40).map(|_| rig.call(role(TcpSetup::Passive), role(TcpSetup::Passive))).collect();
+    let phones: Vec<_> = calls.iter().map(|call| call.ue.host.connect(call.ue.local).unwrap()).collect();
+    rig.net.set_connection_cost(Duration::from_micros(90));
+    let late = rig.call(role(TcpSetup::Passive), role(TcpSetup::Passive));
+    let [ue, core] = [&late.ue, &late.core].map(|side| side.host.connect(side.local).unwrap());
+    assert!(rig.count(Leg::Access, ConnectionEvent::Accepted) < 40, "the others still wait");
+    rig.settle();
+    rig.settle();
+    assert!(ue.established().is_ok() && core.established().is_ok());
+    assert!(phones.iter().all(|phone| phone.established().is_ok()));
+}

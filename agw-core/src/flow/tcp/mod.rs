@@ -168,6 +168,11 @@ impl TcpFlow {
         listens && !is_taken && !self.over && !self.wants_connect && self.removed.is_none()
     }
 
+    /// Its port listens now. Who came before anybody looked is not told again.
+    pub(crate) fn note_listening(&mut self) {
+        (self.listening, self.knocked) = (true, true);
+    }
+
     /// Whether we should begin to connect now: we have been told to, and know where to.
     pub(crate) fn should_connect(&self) -> bool {
         self.wants_connect && self.lines.is_empty() && self.removed.is_none() && self.plan.remote.is_some()

@@ -154,6 +154,18 @@ impl Connections {
         }
     }
 
+    /// Lets the port of a flow listen if it is to. That cannot wait for the look at it: once the order is confirmed the peer is told to come (RLY-5). A port
+    /// that cannot listen is left for the look, which tells of it.
+    pub(super) fn listen<Io: StreamIo>(&mut self, id: FlowId, io: &mut Io) {
+        if let Some(flow) = self.get_mut(id)
+            && flow.should_listen()
+            && !flow.listening
+            && io.listen(flow.plan.port.handle).is_ok()
+        {
+            flow.note_listening();
+        }
+    }
+
     /// A flow only delivers what is in flight from now on. Its counters; `None`: there is no such flow.
     pub(super) fn remove(&mut self, id: FlowId, now: Now) -> Option<StreamStatistics> {
         let flow = self.get_mut(id)?;

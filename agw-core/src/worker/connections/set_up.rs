@@ -40,8 +40,7 @@ impl<Io: StreamIo> Look<'_, Io> {
 
     fn listen(&mut self, flow: &mut TcpFlow) {
         match self.io.listen(flow.plan.port.handle) {
-            // Who came before we looked is not told again.
-            Ok(()) => (flow.listening, flow.knocked) = (true, true),
+            Ok(()) => flow.note_listening(),
             Err(_) => self.break_off(flow, BearerFailure::Resources),
         }
     }
