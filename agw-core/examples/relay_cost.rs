@@ -8,14 +8,12 @@
 //! comparing one way of the I/O with another.
 
 use agw_core::command::Ticket;
-use agw_core::command::order::{
-    FlowId, FlowPlan, Latching, Numbered, Order, PortBinding, PortKey, Treatment,
-};
+use agw_core::command::order::{FlowId, FlowPlan, Numbered, Order, PortBinding, PortKey, Treatment};
 use agw_core::flow::Flow;
 use agw_core::io::epoll::{self, EpollSetup};
 use agw_core::io::sys::{self, ReceiveRing};
 use agw_core::io::{PortOpener, PortOptions};
-use agw_core::model::{Leg, Mode, SourceFilter};
+use agw_core::model::Leg;
 use agw_core::worker::stats::{Counter, DropReason, PacketKind, RESIDENCE_BOUNDS_US};
 use agw_core::worker::{Worker, WorkerSetup};
 use agw_srtp::{CryptoAttribute, InboundSession, OutboundSession, Policy};
@@ -34,27 +32,11 @@ fn argument(place: usize, default: u64) -> u64 {
 
 fn plan(leg: Leg, treatment: Treatment, peer: u32, port: PortBinding, remote: SocketAddr) -> FlowPlan {
     FlowPlan {
-        leg,
         peer: Some(FlowId(peer)),
-        treatment,
         ports: [Some(port), None],
         remote: [Some(remote), None],
         mux: true,
-        mode: Mode::SendReceive,
-        filter: SourceFilter::default(),
-        policing: None,
-        latching: Latching::Off,
-        clock_rate_hz: None,
-        watch: Default::default(),
-        copy_dscp: false,
-        inbound: None,
-        outbound: None,
-        edge: None,
-        means: None,
-        bundle: None,
-        bundled_in: None,
-        renumbering: None,
-        ends_feedback: false,
+        ..FlowPlan::new(leg, treatment)
     }
 }
 
@@ -69,15 +51,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     socket2::SockRef::from(&sink).set_recv_buffer_size(8 << 20)?;
     let phone = UdpSocket::bind("127.0.0.3:0")?;
 
-    let setup = EpollSetup {
-        workers: 1,
-        addresses: 2,
-        descriptors: 65_536,
-        companions: argument(5, 1) > 0,
-        kernel_ports: None,
-        tick_us,
-        stamps_all: false,
-    };
+    let setup =
+        EpollSetup { descriptors: 65_536, companions: argument(5, 1) > 0, tick_us, ..EpollSetup::new(1, 2) };
     let (mut ports, mut ios) = epoll::open(&setup)?;
     let (mut orders, order_end) = RingBuffer::new(4096);
     let (answer_end, mut answers) = RingBuffer::new(8192);

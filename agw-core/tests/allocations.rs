@@ -9,7 +9,7 @@ use agw_core::flow::Flow;
 use agw_core::flow::msrp::{MsrpStream, Rewrite};
 use agw_core::io::stream::{ConnectionHandle, StreamEvent, StreamIo};
 use agw_core::io::{Batch, Now, PacketIo, PortHandle, SendOutcome};
-use agw_core::model::{Leg, Mode, Policing, SourceFilter, SustainedRate, Watch, Way};
+use agw_core::model::{Leg, Policing, SustainedRate, Watch, Way};
 use agw_core::worker::stats::{Counter, DropReason, PacketKind};
 use agw_core::worker::{Worker, WorkerSetup};
 use agw_srtp::{CryptoAttribute, InboundSession, OutboundSession, Policy};
@@ -119,20 +119,15 @@ fn plan(side: usize, key: Option<&str>) -> FlowPlan {
     // So that all passes, and is charged for.
     let rate = SustainedRate { bytes_per_second: u32::MAX, burst_bytes: u32::MAX };
     let binding = PortBinding { key: PORTS[side], handle: PortHandle(side as u32) };
+    let treatment = if key.is_some() { Treatment::Secure } else { Treatment::Plain };
     FlowPlan {
-        leg: Leg::ALL[side],
         peer: Some(FlowId(1 - side as u32)),
-        treatment: if key.is_some() { Treatment::Secure } else { Treatment::Plain },
         ports: [Some(binding), None],
         remote: [Some(PEERS[side].parse().unwrap()), None],
         mux: true,
-        mode: Mode::SendReceive,
-        filter: SourceFilter::default(),
         policing: Some(Policing::new(Some(rate), None, None)),
         latching: Latching::Once,
-        clock_rate_hz: None,
         // Looking for silence takes no memory either.
-        copy_dscp: false,
         watch: {
             let mut watch = Watch::default();
             watch.set(Way::In, 3_600_000);
@@ -140,12 +135,7 @@ fn plan(side: usize, key: Option<&str>) -> FlowPlan {
         },
         inbound: key.map(|k| Box::new(InboundSession::new(&attribute(k), &Policy::default()).unwrap())),
         outbound: key.map(|k| Box::new(OutboundSession::new(&attribute(k), &Policy::default()).unwrap())),
-        edge: None,
-        means: None,
-        bundle: None,
-        bundled_in: None,
-        renumbering: None,
-        ends_feedback: false,
+        ..FlowPlan::new(Leg::ALL[side], treatment)
     }
 }
 

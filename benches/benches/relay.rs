@@ -65,15 +65,7 @@ impl Engine {
             realm("core", Leg::Core, 41_000),
         ]);
         // No rest between batches: the bench itself decides when a turn begins. No companions: nothing tends the ports here.
-        let setup = EpollSetup {
-            workers: 1,
-            addresses: 2,
-            descriptors: 4096,
-            companions: false,
-            kernel_ports: None,
-            tick_us: 0,
-            stamps_all: false,
-        };
+        let setup = EpollSetup::new(1, 2);
         let (ports, mut ios) = epoll::open(&setup).expect("descriptors are left");
         let (link, end) = rings(256);
         let controller = Controller::new(config, ports, vec![link]).expect("a good configuration");

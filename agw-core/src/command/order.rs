@@ -113,6 +113,35 @@ pub struct FlowPlan {
     pub ends_feedback: bool,
 }
 
+impl FlowPlan {
+    /// One side that passes all there is, as soon as it has a port and knows who is at its other end and at the other side.
+    pub fn new(leg: Leg, treatment: Treatment) -> Self {
+        Self {
+            leg,
+            peer: None,
+            treatment,
+            ports: [None; 2],
+            remote: [None; 2],
+            mux: false,
+            mode: Mode::SendReceive,
+            filter: SourceFilter::default(),
+            policing: None,
+            latching: Latching::Off,
+            watch: Watch::default(),
+            clock_rate_hz: None,
+            copy_dscp: false,
+            inbound: None,
+            outbound: None,
+            edge: None,
+            means: None,
+            bundle: None,
+            bundled_in: None,
+            renumbering: None,
+            ends_feedback: false,
+        }
+    }
+}
+
 /// An order with the ticket that its answer carries.
 #[derive(Debug)]
 pub struct Numbered {

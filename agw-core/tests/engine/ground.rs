@@ -147,13 +147,10 @@ impl Ground for Epoll {
 
     fn new() -> Self {
         let setup = EpollSetup {
-            workers: 1,
-            addresses: 4,
-            descriptors: 4096,
             companions: true,
             kernel_ports: PortRange::new(32_768, 60_999),
             tick_us: 100,
-            stamps_all: false,
+            ..EpollSetup::new(1, 4)
         };
         let (ports, mut ios) = epoll::open(&setup).unwrap();
         Self { ports, io: ios.pop(), used: 0 }

@@ -1,13 +1,11 @@
 //! A worker on some ground, with the controller's ends of its rings in the hands of the test, and calls that are quickly made.
 
 use super::ground::{Ground, Host};
-use agw_core::command::order::{
-    Answer, FlowId, FlowPlan, Latching, Numbered, Order, PortBinding, PortKey, Treatment,
-};
+use agw_core::command::order::{Answer, FlowId, FlowPlan, Numbered, Order, PortBinding, PortKey, Treatment};
 use agw_core::command::{Observation, Ticket};
 use agw_core::flow::Flow;
 use agw_core::io::PortOpener;
-use agw_core::model::{Family, Leg, Mode, SourceFilter, StreamStatistics};
+use agw_core::model::{Family, Leg, StreamStatistics};
 use agw_core::worker::stats::{Counter, DropReason, PacketKind, WorkerCounters};
 use agw_core::worker::{Worker, WorkerSetup};
 use agw_srtp::{CryptoAttribute, InboundSession, OutboundSession, Policy};
@@ -66,32 +64,6 @@ pub(crate) fn sender(line: &str) -> OutboundSession {
 
 pub(crate) fn receiver(line: &str) -> InboundSession {
     InboundSession::new(&key(line), &Policy::default()).unwrap()
-}
-
-fn blank_plan(leg: Leg, treatment: Treatment) -> FlowPlan {
-    FlowPlan {
-        leg,
-        peer: None,
-        treatment,
-        ports: [None; 2],
-        remote: [None; 2],
-        mux: false,
-        mode: Mode::SendReceive,
-        filter: SourceFilter::default(),
-        policing: None,
-        latching: Latching::Off,
-        clock_rate_hz: None,
-        watch: Default::default(),
-        copy_dscp: false,
-        inbound: None,
-        outbound: None,
-        edge: None,
-        means: None,
-        bundle: None,
-        bundled_in: None,
-        renumbering: None,
-        ends_feedback: false,
-    }
 }
 
 /// A plan as it was, without keys.
@@ -222,7 +194,7 @@ impl<G: Ground> Rig<G> {
         adjust: impl FnOnce(&mut FlowPlan),
     ) -> Side {
         let ((rtp, rtp_port), (rtcp, rtcp_port)) = (self.port(leg, family), self.port(leg, family));
-        let mut plan = blank_plan(leg, treatment);
+        let mut plan = FlowPlan::new(leg, treatment);
         plan.ports = [Some(rtp_port), Some(rtcp_port)];
         adjust(&mut plan);
         self.plans.insert(id.0, repeat(&plan));

@@ -116,13 +116,11 @@ impl Ground for Epoll {
 
     fn new(workers: usize) -> Self {
         let setup = EpollSetup {
-            workers,
-            addresses: 2,
             descriptors: 16_384,
             companions: true,
             kernel_ports: agw_core::model::PortRange::new(32_768, 60_999),
             tick_us: 200,
-            stamps_all: false,
+            ..EpollSetup::new(workers, 2)
         };
         let (ports, ios) = epoll::open(&setup).unwrap();
         Self { ports: Some(ports), ios, net: own_net(), began: Instant::now() }

@@ -166,13 +166,11 @@ impl Ground for Epoll {
 
     fn new() -> Self {
         let setup = EpollSetup {
-            workers: 1,
-            addresses: 4,
             descriptors: 8192,
             companions: true,
             kernel_ports: PortRange::new(32_768, 60_999),
             tick_us: 100,
-            stamps_all: false,
+            ..EpollSetup::new(1, 4)
         };
         // A thousand connections have two thousand ends.
         sys::raise_descriptor_limit(8192).unwrap();

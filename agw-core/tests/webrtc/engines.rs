@@ -1,6 +1,6 @@
 //! The two DTLS libraries under a whole gateway: which one a stream gets, and a phone that only the second understands.
 
-use crate::rig::{How, PLAIN_CALL, PROVEN, Proof, Rig, unproven};
+use crate::rig::{Call, How, PLAIN_CALL, PROVEN, Proof, Rig, unproven};
 use agw_core::model::{RealmName, TlsFailure};
 use agw_dtls::{Engine, Session, Settings, Version};
 use agw_tls::{Identity, Role};
@@ -30,16 +30,22 @@ fn rsa() -> Identity {
     Identity::of(certificate.der().to_vec(), Zeroizing::new(key.serialize_der())).unwrap()
 }
 
-/// Left to the choice: it is refused, of which Iq hears nothing yet, and calls again.
-#[test]
-fn a_phone_with_an_rsa_certificate_is_heard_at_its_second_handshake() {
-    let mut rig = Rig::new();
+/// A phone with an RSA certificate begins its handshake.
+fn calls_with_rsa(rig: &mut Rig) -> Call {
     let phone = Settings { engine: Engine::Openssl, ..Settings::default() };
     let mut call = rig.call_with(How { ice: false, proof: Proof::Missing, ..PLAIN_CALL }, phone);
     call.browser.identity = rsa();
     let fingerprint = call.browser.fingerprint();
     rig.modify(&mut call, |spec| spec.tls.as_mut().unwrap().peer = vec![fingerprint]);
     call.browser.shake(Role::Client, &call.fingerprints, rig.now_us());
+    call
+}
+
+/// Left to the choice: it is refused, of which Iq hears nothing yet, and calls again.
+#[test]
+fn a_phone_with_an_rsa_certificate_is_heard_at_its_second_handshake() {
+    let mut rig = Rig::new();
+    let mut call = calls_with_rsa(&mut rig);
     rig.run(&mut call, 200);
     assert_eq!(call.browser.failure.take(), Some(TlsFailure::Alert(40)));
     assert_eq!(rig.take_notices(&call), []);
@@ -53,12 +59,7 @@ fn a_phone_with_an_rsa_certificate_is_heard_at_its_second_handshake() {
 #[test]
 fn a_phone_with_an_rsa_certificate_that_does_not_call_again_is_told_in_time() {
     let mut rig = Rig::with(3, |config| config.edge.dtls.handshake_ms = 2000);
-    let phone = Settings { engine: Engine::Openssl, ..Settings::default() };
-    let mut call = rig.call_with(How { ice: false, proof: Proof::Missing, ..PLAIN_CALL }, phone);
-    call.browser.identity = rsa();
-    let fingerprint = call.browser.fingerprint();
-    rig.modify(&mut call, |spec| spec.tls.as_mut().unwrap().peer = vec![fingerprint]);
-    call.browser.shake(Role::Client, &call.fingerprints, rig.now_us());
+    let mut call = calls_with_rsa(&mut rig);
     rig.run(&mut call, 2500);
     assert_eq!(rig.take_notices(&call), [unproven(TlsFailure::NoCertificate)]);
 }

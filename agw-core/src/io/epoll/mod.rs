@@ -62,6 +62,21 @@ pub struct EpollSetup {
     pub stamps_all: bool,
 }
 
+impl EpollSetup {
+    /// The plainest backend: a few thousand descriptors, no companions, no socket used again, no rest, few time stamps.
+    pub const fn new(workers: usize, addresses: usize) -> Self {
+        Self {
+            workers,
+            addresses,
+            descriptors: 4096,
+            companions: false,
+            kernel_ports: None,
+            tick_us: 0,
+            stamps_all: false,
+        }
+    }
+}
+
 /// What both sides see.
 #[derive(Debug)]
 struct Shared {
@@ -179,15 +194,7 @@ mod tests {
     fn a_port_that_was_found_ready_and_then_withdrawn_is_left_alone() {
         let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         for victim in 0..3 {
-            let setup = EpollSetup {
-                workers: 1,
-                addresses: 3,
-                descriptors: 4096,
-                companions: false,
-                kernel_ports: None,
-                tick_us: 0,
-                stamps_all: false,
-            };
+            let setup = EpollSetup::new(1, 3);
             let (mut ports, mut ios) = open(&setup).unwrap();
             let keys = [0, 1, 2].map(|address| PortKey { address, port: 1 });
             let handles: Vec<PortHandle> = (0..3)
@@ -228,15 +235,7 @@ mod tests {
 
     #[test]
     fn losses_are_told_with_packets_by_ports_that_have_been_open_for_a_moment() {
-        let setup = EpollSetup {
-            workers: 1,
-            addresses: 1,
-            descriptors: 4096,
-            companions: false,
-            kernel_ports: None,
-            tick_us: 0,
-            stamps_all: false,
-        };
+        let setup = EpollSetup::new(1, 1);
         let (mut ports, mut ios) = open(&setup).unwrap();
         let (sender, local) =
             (std::net::UdpSocket::bind("127.0.0.1:0").unwrap(), "127.0.0.1:0".parse().unwrap());

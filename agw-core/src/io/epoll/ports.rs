@@ -457,15 +457,7 @@ mod tests {
 
     #[test]
     fn a_reservation_that_fails_halfway_leaves_nothing() {
-        let setup = EpollSetup {
-            workers: 2,
-            addresses: 1,
-            descriptors: 4096,
-            companions: true,
-            kernel_ports: None,
-            tick_us: 0,
-            stamps_all: false,
-        };
+        let setup = EpollSetup { companions: true, ..EpollSetup::new(2, 1) };
         let (mut ports, _ios) = epoll::open(&setup).unwrap();
         let local = "127.0.0.1:0".parse().unwrap();
         let key = PortKey { address: 0, port: 1 };
@@ -485,15 +477,7 @@ mod tests {
     #[test]
     fn a_socket_goes_from_port_to_port_as_good_as_new() {
         let kernel_ports = kernel_ports();
-        let setup = EpollSetup {
-            workers: 1,
-            addresses: 2,
-            descriptors: 4096,
-            companions: true,
-            kernel_ports,
-            tick_us: 0,
-            stamps_all: false,
-        };
+        let setup = EpollSetup { companions: true, kernel_ports, ..EpollSetup::new(1, 2) };
         let (mut ports, mut ios) = epoll::open(&setup).unwrap();
         let (mut io, mut batch) = (ios.remove(0), Batch::new());
         let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -527,13 +511,10 @@ mod tests {
     #[test]
     fn asked_of_all_the_time_inside_is_known_of_every_packet() {
         let setup = EpollSetup {
-            workers: 1,
-            addresses: 1,
-            descriptors: 4096,
             companions: true,
             kernel_ports: kernel_ports(),
-            tick_us: 0,
             stamps_all: true,
+            ..EpollSetup::new(1, 1)
         };
         let (mut ports, mut ios) = epoll::open(&setup).unwrap();
         let (mut io, mut batch) = (ios.remove(0), Batch::new());

@@ -104,15 +104,7 @@ mod tests {
     #[test]
     fn connections_have_the_buffers_of_their_port_whoever_began_them() {
         const BYTES: usize = 20_480;
-        let setup = EpollSetup {
-            workers: 1,
-            addresses: 1,
-            descriptors: 4096,
-            companions: false,
-            kernel_ports: None,
-            tick_us: 0,
-            stamps_all: false,
-        };
+        let setup = EpollSetup::new(1, 1);
         let (mut ports, mut ios) = open(&setup).unwrap();
         ports.set_stream_buffers(BYTES);
         let (key, local) = (PortKey { address: 0, port: 1 }, SocketAddr::from(([127, 0, 0, 1], 0)));
